@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs what Trivet needs and Debian 12 lacks. Idempotent; silent when nothing is missing.
+# Usage: scripts/setup.sh [build] [lab] [check]   (default: all)
+set -euo pipefail
+
+build="g++ cmake ninja-build ccache lld pkg-config libboost1.81-dev libspdlog-dev libfmt-dev libtomlplusplus-dev
+  nlohmann-json3-dev libcli11-dev libpcap-dev libnftables-dev libmnl-dev libxxhash-dev libgtest-dev libgmock-dev
+  libbenchmark-dev"
+lab="iproute2 nftables nginx-light curl ethtool procps"
+check="tshark clang-19 clang-tidy-19 clang-format libclang-rt-19-dev python3 iperf3"
+
+wanted=""
+for group in "${@:-build lab check}"; do
+  for name in $group; do
+    case $name in
+      build) wanted+=" $build" ;;
+      lab) wanted+=" $lab" ;;
+      check) wanted+=" $check" ;;
+      *) echo "setup.sh: no such group: $name (groups: build, lab, check)" >&2; exit 2 ;;
+    esac
+  done
+done
+
+missing=""
+for package in $wanted; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=" $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+  echo "setup.sh: these packages are missing; run as root or install them:" >&2
+  echo "  apt-get install --no-install-recommends$missing" >&2
+  exit 1
+fi
+
+# Packages such as nginx start a service when they are installed; nothing here wants one running.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' > "$policy"
+  chmod +x "$policy"
+  trap 'rm -f "$policy"' EXIT
+fi
+echo "Installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086  # a list of words
+apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -1,0 +1,81 @@
+// What the node knows about itself, as one immutable snapshot: role, interfaces, networks, addresses, routes.
+//
+// Who writes: the core, on the control thread, from its own objects and from the topics role, addresses, routes,
+// links. Who reads: every worker during a batch (Batch::forwarding()), the control thread (Host::forwarding()).
+// Look-ups do not allocate, lock or throw.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "trivet/net/address.h"
+#include "trivet/packet.h"
+#include "trivet/topics/addresses.h"
+#include "trivet/topics/role.h"
+#include "trivet/topics/routes.h"
+
+namespace trivet {
+
+struct InterfaceView {
+  InterfaceId number = 0;
+  std::string name;  // of the system: eth1
+  MacAddress mac;    // the interface's own
+  std::uint32_t mtu = 1500;
+  bool up = false;   // registered, enabled, taken, and with link
+  std::vector<NetworkId> networks;  // registered and enabled ones, ascending
+};
+
+struct NetworkView {
+  NetworkId number = 0;
+  std::string name;
+  std::vector<InterfaceId> interfaces;  // ascending
+  std::optional<IpPrefix> prefix4;      // addr/mask
+  std::optional<Ipv4Address> real4;
+  std::optional<Ipv4Address> virt4;
+  std::optional<IpPrefix> prefix6;      // from mask6 and real6 or virt6
+  std::optional<Ipv6Address> real6;
+  std::optional<Ipv6Address> virt6;
+};
+
+class ForwardingState {
+ public:
+  struct Parts {
+    RoleState role;
+    std::vector<InterfaceView> interfaces;  // registered and enabled ones
+    std::vector<NetworkView> networks;      // registered, enabled and complete ones
+    std::vector<OwnAddress> addresses;
+    std::vector<Route> routes;
+    bool ip_forwarding = false;
+  };
+  explicit ForwardingState(Parts parts);
+  ForwardingState(const ForwardingState&) = delete;
+  ForwardingState& operator=(const ForwardingState&) = delete;
+  ~ForwardingState();
+
+  [[nodiscard]] bool is_master() const { return parts_.role.role == Role::master; }
+  [[nodiscard]] const RoleState& role() const { return parts_.role; }
+  [[nodiscard]] bool ip_forwarding() const { return parts_.ip_forwarding; }
+  [[nodiscard]] const std::vector<InterfaceView>& interfaces() const { return parts_.interfaces; }
+  [[nodiscard]] const std::vector<NetworkView>& networks() const { return parts_.networks; }
+  [[nodiscard]] const InterfaceView* interface(InterfaceId number) const noexcept;
+  [[nodiscard]] const NetworkView* network(NetworkId number) const noexcept;
+  // An own address of either scope; null for foreign ones. Does not look at the role.
+  [[nodiscard]] const OwnAddress* find_address(const IpAddress& address) const noexcept;
+  // True when this node answers for the address now: scope own, or scope master while master.
+  [[nodiscard]] bool answers_for(const IpAddress& address) const noexcept;
+  // Longest prefix match; null when there is none. A route without `via` is connected.
+  [[nodiscard]] const Route* find_route(const IpAddress& destination) const noexcept;
+  // The source MAC of frames this node sends on an interface in its role as router or virtual address: the family's
+  // virtual MAC while master with virtual MACs, else the interface's own.
+  [[nodiscard]] MacAddress router_mac(InterfaceId interface, Family family) const noexcept;
+
+ private:
+  struct Index;
+  Parts parts_;
+  std::unique_ptr<const Index> index_;
+};
+
+}  // namespace trivet
