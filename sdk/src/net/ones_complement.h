@@ -1,0 +1,33 @@
+// One's complement arithmetic on 16-bit words, inline for the hot paths of the SDK. Private to the SDK's sources.
+//
+// Thread: any; pure. Zero has two forms, 0 and 0xffff; a fold of a sum that is not 0 never yields 0.
+#pragma once
+
+#include <cstdint>
+
+namespace trivet::ones_complement {
+
+[[nodiscard]] constexpr std::uint16_t fold(std::uint64_t sum) noexcept {
+  sum = (sum & 0xffffffffU) + (sum >> 32U);
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  return static_cast<std::uint16_t>(sum);
+}
+
+// new - old, as a value in 0..0xfffe: "no change" is always 0, so that it changes no field.
+[[nodiscard]] constexpr std::uint16_t difference(std::uint64_t new_sum, std::uint16_t old_folded) noexcept {
+  const std::uint16_t value = fold(new_sum + static_cast<std::uint16_t>(~old_folded));
+  return value == 0xffffU ? std::uint16_t{0} : value;
+}
+
+// RFC 1624, equation 3.
+[[nodiscard]] constexpr std::uint16_t update_complete(std::uint16_t field, std::uint32_t delta) noexcept {
+  return static_cast<std::uint16_t>(~fold(std::uint64_t{static_cast<std::uint16_t>(~field)} + delta));
+}
+
+[[nodiscard]] constexpr std::uint16_t update_partial(std::uint16_t field, std::uint32_t delta) noexcept {
+  return fold(std::uint64_t{field} + delta);
+}
+
+}  // namespace trivet::ones_complement

@@ -1,0 +1,151 @@
+#include "trivet/packet.h"
+
+#include "net/ones_complement.h"
+#include "trivet/net/checksum.h"
+
+namespace trivet {
+
+namespace {
+
+using ones_complement::difference;
+using ones_complement::fold;
+using ones_complement::update_complete;
+using ones_complement::update_partial;
+
+enum class Side : std::uint8_t { source, destination };
+
+std::uint64_t word_sum(const Ipv4Address& address) noexcept {
+  const std::uint32_t number = address.number();
+  return (number >> 16U) + (number & 0xffffU);
+}
+
+std::uint64_t word_sum(const Ipv6Address& address) noexcept {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < address.bytes.size(); i += 4) {
+    const std::uint32_t number = (std::uint32_t{address.bytes[i]} << 24U) |
+                                 (std::uint32_t{address.bytes[i + 1]} << 16U) |
+                                 (std::uint32_t{address.bytes[i + 2]} << 8U) | std::uint32_t{address.bytes[i + 3]};
+    sum += number;
+  }
+  return sum;
+}
+
+// The packet's own layer 4 field is completed by the device. A partial checksum may also stand deeper, in an
+// encapsulated packet: then the outer field is complete.
+bool has_partial_field(const Packet& packet) noexcept {
+  return packet.checksum == ChecksumState::partial && packet.checksum_start == packet.l4_offset;
+}
+
+// `address_delta` counts in both forms; ports are summed later by the device where the field is partial.
+std::uint16_t updated_field(const Packet& packet, std::uint16_t field, std::uint16_t address_delta,
+                            std::uint16_t port_delta) noexcept {
+  if (has_partial_field(packet)) return update_partial(field, address_delta);
+  return update_complete(field, std::uint32_t{address_delta} + port_delta);
+}
+
+void rewrite_port(Be16& field, std::uint16_t port, std::uint16_t& delta) noexcept {
+  delta = difference(port, field);
+  field = port;
+}
+
+void rewrite_tcp(Packet& packet, Side side, std::uint16_t port, std::uint16_t address_delta) noexcept {
+  wire::TcpHeader& tcp = packet.tcp();
+  std::uint16_t port_delta = 0;
+  rewrite_port(side == Side::source ? tcp.source_port : tcp.destination_port, port, port_delta);
+  tcp.checksum = updated_field(packet, tcp.checksum, address_delta, port_delta);
+}
+
+void rewrite_udp(Packet& packet, Side side, std::uint16_t port, std::uint16_t address_delta) noexcept {
+  wire::UdpHeader& udp = packet.udp();
+  std::uint16_t port_delta = 0;
+  rewrite_port(side == Side::source ? udp.source_port : udp.destination_port, port, port_delta);
+  const std::uint16_t field = udp.checksum;
+  if (field == 0) return;
+  const std::uint16_t updated = updated_field(packet, field, address_delta, port_delta);
+  // A computed 0 would read as "none" (RFC 768).
+  udp.checksum = updated == 0 ? std::uint16_t{0xffff} : updated;
+}
+
+void rewrite(Packet& packet, Side side, const IpAddress& address, std::uint16_t port) noexcept {
+  std::uint16_t address_delta = 0;
+  if (packet.is(packet_class::ipv4)) {
+    wire::Ipv4Header& ip = packet.ipv4();
+    Ipv4Address& field = side == Side::source ? ip.source : ip.destination;
+    const Ipv4Address replacement = address.v4();
+    address_delta = difference(word_sum(replacement), fold(word_sum(field)));
+    ip.checksum = update_complete(ip.checksum, address_delta);
+    field = replacement;
+  } else {
+    wire::Ipv6Header& ip = packet.ipv6();
+    Ipv6Address& field = side == Side::source ? ip.source : ip.destination;
+    const Ipv6Address replacement = address.v6();
+    address_delta = difference(word_sum(replacement), fold(word_sum(field)));
+    field = replacement;
+  }
+  if (packet.is(packet_class::tcp)) {
+    rewrite_tcp(packet, side, port, address_delta);
+  } else if (packet.is(packet_class::udp)) {
+    rewrite_udp(packet, side, port, address_delta);
+  } else if (packet.is(packet_class::icmpv6)) {
+    wire::IcmpHeader& icmp = packet.icmp();
+    icmp.checksum = updated_field(packet, icmp.checksum, address_delta, 0);
+  }
+}
+
+bool has_right_sum(const Packet& packet, std::span<const std::uint8_t> bytes, bool with_pseudo_header) noexcept {
+  ChecksumSum sum;
+  if (with_pseudo_header) {
+    sum.add_pseudo_header(packet.source(), packet.destination(), packet.protocol,
+                          static_cast<std::uint32_t>(bytes.size()));
+  }
+  sum.add(bytes);
+  return sum.folded() == 0xffffU;
+}
+
+bool udp_checksum_ok(const Packet& packet) noexcept {
+  const wire::UdpHeader& udp = packet.udp();
+  // "None" is for IPv4 only (RFC 8200 section 8.1).
+  if (udp.checksum.value() == 0) return packet.is(packet_class::ipv4);
+  return has_right_sum(packet, packet.l4_bytes().first(udp.length), true);
+}
+
+bool vrrp_checksum_ok(const Packet& packet) noexcept {
+  const auto bytes = packet.l4_bytes();
+  // Version 3 covers the pseudo-header, version 2 does not (RFC 5798 section 5.2.8, RFC 3768 section 5.3.8).
+  return !bytes.empty() && has_right_sum(packet, bytes, (bytes[0] >> 4U) >= 3);
+}
+
+}  // namespace
+
+bool l4_checksum_ok(const Packet& packet) noexcept {
+  if (packet.l4_offset == 0 || packet.is(packet_class::fragment)) return false;
+  if (has_partial_field(packet)) return true;
+  if (packet.is(packet_class::tcp | packet_class::udp)) {
+    if (packet.checksum == ChecksumState::verified) return true;
+    return packet.is(packet_class::udp) ? udp_checksum_ok(packet) : has_right_sum(packet, packet.l4_bytes(), true);
+  }
+  if (packet.is(packet_class::icmpv6)) return has_right_sum(packet, packet.l4_bytes(), true);
+  if (packet.is(packet_class::icmp | packet_class::igmp)) return has_right_sum(packet, packet.l4_bytes(), false);
+  return packet.is(packet_class::vrrp) && vrrp_checksum_ok(packet);
+}
+
+void rewrite_source(Packet& packet, const IpAddress& address, std::uint16_t port) noexcept {
+  rewrite(packet, Side::source, address, port);
+}
+
+void rewrite_destination(Packet& packet, const IpAddress& address, std::uint16_t port) noexcept {
+  rewrite(packet, Side::destination, address, port);
+}
+
+void decrement_hop_limit(Packet& packet) noexcept {
+  if (packet.is(packet_class::ipv4)) {
+    wire::Ipv4Header& ip = packet.ipv4();
+    // One less in the upper byte of its word is -0x0100, in one's complement 0xfeff.
+    ip.checksum = update_complete(ip.checksum, 0xfeffU);
+    --ip.hop_limit;
+  } else {
+    --packet.ipv6().hop_limit;
+  }
+}
+
+}  // namespace trivet
