@@ -1,0 +1,56 @@
+// What all workers of a node share: metrics, neighbours, grace periods, and the snapshots that control publishes.
+//
+// Thread: publish functions control; get functions workers during a run, and control. Made before the workers and
+// destroyed after they have ended.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+
+#include "core/metrics/registry.h"
+#include "core/pipeline/core_reasons.h"
+#include "core/pipeline/epochs.h"
+#include "core/pipeline/neighbor_table.h"
+#include "trivet/forwarding.h"
+
+namespace trivet::core {
+
+struct DoorFilter;
+
+class SharedState {
+ public:
+  // `metrics` lives longer. Declares the core's drop reasons in it. Begins with an empty ForwardingState (no interface,
+  // no address: everything is dropped at the door) and an empty DoorFilter.
+  SharedState(MetricsRegistry& metrics, std::size_t workers, std::size_t neighbor_capacity = 16384);
+  SharedState(const SharedState&) = delete;
+  SharedState& operator=(const SharedState&) = delete;
+  ~SharedState() = default;
+
+  // The next batch of every worker sees it; the former is freed by epochs().collect() when nobody can.
+  void publish_forwarding(std::shared_ptr<const ForwardingState> next);
+  void publish_filter(std::shared_ptr<const DoorFilter> next);
+
+  [[nodiscard]] const ForwardingState& forwarding() const noexcept {
+    return *forwarding_.load(std::memory_order_acquire);
+  }
+  [[nodiscard]] const DoorFilter& filter() const noexcept { return *filter_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::shared_ptr<const ForwardingState> forwarding_owner() const { return forwarding_owner_; }
+
+  [[nodiscard]] MetricsRegistry& metrics() { return *metrics_; }
+  [[nodiscard]] const CoreReasons& reasons() const { return reasons_; }
+  [[nodiscard]] NeighborTable& neighbors() { return neighbors_; }
+  [[nodiscard]] Epochs& epochs() { return epochs_; }
+
+ private:
+  MetricsRegistry* metrics_;
+  CoreReasons reasons_;
+  NeighborTable neighbors_;
+  std::shared_ptr<const ForwardingState> forwarding_owner_;
+  std::shared_ptr<const DoorFilter> filter_owner_;
+  std::atomic<const ForwardingState*> forwarding_;
+  std::atomic<const DoorFilter*> filter_;
+  Epochs epochs_;
+};
+
+}  // namespace trivet::core
