@@ -1,8 +1,8 @@
 // The module: the one class that a module author derives from.
 //
-// Life: create -> declare -> start -> { check -> apply }... -> stop -> destroy. All on the control thread. The core
-// calls check() for the new configuration while the old one runs; if any module finds an error nothing is applied.
-// One module object lives across reloads, as long as the modules line names it.
+// Life: create -> declare -> check -> start -> apply -> { check -> apply }... -> stop -> destroy. All on the control
+// thread. The core calls check() for a new configuration while the old one runs; if any module finds an error nothing
+// is started or applied. One module object lives across reloads, as long as the modules line names it.
 //
 // Packets: the core makes one Worker object per forwarding worker. Its process() runs on that worker's thread.
 #pragma once
@@ -82,7 +82,7 @@ class Module {
   // Says what the module has and needs. No side effects.
   virtual void declare(Setup& setup) = 0;
 
-  // The host from here on. Subscribe here. No configuration yet.
+  // The host from here on. Subscribe here. Called once, when the first configuration has been checked.
   virtual void start(Host& host, Time now) {
     static_cast<void>(host);
     static_cast<void>(now);

@@ -1,0 +1,140 @@
+#include "core/loader/module_loader.h"
+
+#include <algorithm>
+#include <boost/dll/library_info.hpp>
+#include <boost/dll/shared_library.hpp>
+#include <cctype>
+#include <set>
+
+#include "core/loader/elf_check.h"
+
+namespace trivet::core {
+
+namespace {
+
+constexpr const char* symbol_prefix = "trivet_module_v";
+constexpr std::size_t text_limit = 200;
+
+std::string symbol_of_this_abi() { return symbol_prefix + std::to_string(abi_major); }
+
+// Names come from the configuration: never a path.
+bool is_module_name(const std::string& name) {
+  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
+    return (std::isalnum(static_cast<unsigned char>(c)) != 0) || c == '_' || c == '-';
+  });
+}
+
+std::string quoted(const char* text) {
+  if (text == nullptr) return "(none)";
+  std::string result = "'";
+  for (std::size_t i = 0; i < text_limit && text[i] != '\0'; ++i) result += text[i];
+  return result + "'";
+}
+
+Result<void> compare(const ModuleDescriptor& descriptor, const std::string& file, const std::string& name) {
+  // The first two fields are at their place in every ABI; the rest counts only if `size` covers it.
+  if (descriptor.size < sizeof(ModuleDescriptor)) {
+    return fail(file + ": its descriptor has " + std::to_string(descriptor.size) +
+                " bytes, this trivetd needs at least " + std::to_string(sizeof(ModuleDescriptor)));
+  }
+  if (descriptor.abi_major_version != abi_major) {
+    return fail(file + ": is built for module ABI " + std::to_string(descriptor.abi_major_version) +
+                ", this trivetd has ABI " + std::to_string(abi_major) + ": build it again with this release's SDK");
+  }
+  if (descriptor.abi_minor_version > abi_minor) {
+    return fail(file + ": is built for module ABI " + std::to_string(descriptor.abi_major_version) + "." +
+                std::to_string(descriptor.abi_minor_version) + ", this trivetd has " + std::to_string(abi_major) + "." +
+                std::to_string(abi_minor) + ": it needs a newer trivetd");
+  }
+  if (descriptor.signature == nullptr || std::string_view(descriptor.signature) != layout_signature) {
+    return fail(file + ": is built with another layout: it has " + quoted(descriptor.signature) +
+                ", this trivetd has " + quoted(layout_signature) + ": build it with the same flags");
+  }
+  if (descriptor.name == nullptr || !is_module_name(descriptor.name))
+    return fail(file + ": gives no valid module name");
+  if (!name.empty() && name != descriptor.name) {
+    return fail(file + ": calls itself " + quoted(descriptor.name) + ", the modules line wants '" + name + "'");
+  }
+  if (descriptor.create == nullptr || descriptor.destroy == nullptr) {
+    return fail(file + ": its descriptor has no create or destroy function");
+  }
+  return {};
+}
+
+// Which ABI a library speaks, by the names it exports; empty when it is no module at all.
+std::string exported_descriptor(const std::filesystem::path& file) {
+  boost::dll::library_info info(file);
+  std::string other;
+  for (const std::string& symbol : info.symbols()) {
+    if (symbol == symbol_of_this_abi()) return symbol;
+    if (symbol.starts_with(symbol_prefix)) other = symbol;
+  }
+  return other;
+}
+
+}  // namespace
+
+Result<const ModuleDescriptor*> open_module_file(const std::filesystem::path& file, const std::string& name) {
+  const std::string shown = file.string();
+  if (auto sound = check_shared_object(file); !sound) return fail(shown + ": " + sound.error().text);
+  try {
+    const std::string symbol = exported_descriptor(file);
+    if (symbol.empty()) {
+      return fail(shown + ": is a shared library but no Trivet module (it exports no " + symbol_of_this_abi() + ")");
+    }
+    if (symbol != symbol_of_this_abi()) {
+      return fail(shown + ": is a module for ABI " + symbol.substr(std::string_view(symbol_prefix).size()) +
+                  ", this trivetd has ABI " + std::to_string(abi_major) + ": build it again with this release's SDK");
+    }
+    boost::dll::shared_library library(file, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+    const auto& descriptor = library.get<const ModuleDescriptor>(symbol);
+    // Code is never unloaded: a second handle that nobody closes keeps it, refused or not, so that no destructor or
+    // registered callback of the library can run in unmapped memory.
+    static_cast<void>(new boost::dll::shared_library(library));  // NOLINT(cppcoreguidelines-owning-memory)
+    if (auto same = compare(descriptor, shown, name); !same) return std::unexpected(same.error());
+    return &descriptor;
+  } catch (const std::exception& error) {
+    return fail(shown + ": cannot be opened: " + error.what());
+  } catch (...) {
+    return fail(shown + ": cannot be opened: it threw something that is no exception");
+  }
+}
+
+ModuleLoader::ModuleLoader(std::vector<const ModuleDescriptor*> linked, std::vector<std::filesystem::path> search_path)
+    : linked_(std::move(linked)), search_path_(std::move(search_path)) {}
+
+Result<const ModuleDescriptor*> ModuleLoader::find(const std::string& name) {
+  if (!is_module_name(name)) return fail("'" + name + "' is no module name (letters, digits, '-' and '_')");
+  for (const ModuleDescriptor* descriptor : linked_) {
+    if (descriptor->name == name) return descriptor;
+  }
+  if (const auto opened = opened_.find(name); opened != opened_.end()) return opened->second;
+  std::string tried;
+  for (const std::filesystem::path& folder : search_path_) {
+    const std::filesystem::path file = folder / (name + ".so");
+    tried += (tried.empty() ? "" : ", ") + folder.string();
+    std::error_code error;
+    if (!std::filesystem::exists(file, error)) continue;
+    auto descriptor = open_module_file(file, name);
+    if (descriptor) opened_[name] = *descriptor;
+    return descriptor;
+  }
+  return fail("there is no module '" + name + "': no " + name + ".so in " +
+              (tried.empty() ? "the search path, which is empty" : tried));
+}
+
+std::vector<std::string> ModuleLoader::installed() const {
+  std::set<std::string> names;
+  for (const ModuleDescriptor* descriptor : linked_) names.insert(descriptor->name);
+  for (const std::filesystem::path& folder : search_path_) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+      if (entry.path().extension() == ".so" && is_module_name(entry.path().stem().string())) {
+        names.insert(entry.path().stem().string());
+      }
+    }
+  }
+  return {names.begin(), names.end()};
+}
+
+}  // namespace trivet::core
