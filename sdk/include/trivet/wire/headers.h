@@ -106,7 +106,9 @@ struct TcpHeader {
   static constexpr std::uint8_t ack = 0x10;
 
   [[nodiscard]] bool has(std::uint8_t flag) const { return (flags & flag) != 0; }
-  [[nodiscard]] std::size_t header_length() const { return std::size_t{static_cast<std::uint8_t>(data_offset >> 4U)} * 4; }
+  [[nodiscard]] std::size_t header_length() const {
+    return std::size_t{static_cast<std::uint8_t>(data_offset >> 4U)} * 4;
+  }
 };
 static_assert(sizeof(TcpHeader) == 20 && alignof(TcpHeader) == 1);
 
