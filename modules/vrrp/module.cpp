@@ -1,0 +1,271 @@
+#include "vrrp/module.h"
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "trivet/forwarding.h"
+#include "trivet/module.h"
+#include "trivet/topics/groups.h"
+#include "trivet/topics/health.h"
+#include "trivet/topics/links.h"
+#include "trivet/topics/topology.h"
+#include "trivet/topics/vrrp_peers.h"
+#include "vrrp/config.h"
+#include "vrrp/engine.h"
+#include "vrrp/report.h"
+#include "vrrp/worker.h"
+
+namespace trivet::vrrp {
+namespace {
+
+class ConfigPlan final : public Plan {
+ public:
+  explicit ConfigPlan(Config plan_config) : config(std::move(plan_config)) {}
+  Config config;
+};
+
+// The network that carries the advertisements, as the node has it now.
+Attachment attachment_of(const ForwardingState& forwarding, NetworkId number) {
+  Attachment attachment;
+  const NetworkView* network = forwarding.network(number);
+  if (network == nullptr) return attachment;
+  attachment.address = network->real4;
+  attachment.interfaces = network->interfaces;
+  if (network->virt4) attachment.virtual_addresses.push_back(*network->virt4);
+  return attachment;
+}
+
+class VrrpModule final : public Module {
+ public:
+  void declare(Setup& setup) override;
+  void start(Host& host, Time now) override;
+  std::unique_ptr<Plan> check(const ConfigView& config, Problems& problems) override;
+  void apply(std::unique_ptr<Plan> plan, Time now) override;
+  std::unique_ptr<Worker> make_worker(WorkerContext& context) override;
+  void on_punt(const Packet& packet, Time now) override;
+  [[nodiscard]] Time poll_at() const override;
+  void on_time(Time now) override;
+  void stop(Time now) override;
+
+ private:
+  // The bus tells no time: what it delivers waits here for on_time(), which is due at once then.
+  using Fact = std::function<Actions(Engine& engine, Time now)>;
+
+  void subscribe();
+  void take_facts(Time now);
+  void carry_out(const Actions& actions);
+  void carry_out_one(const SendAdvert& action);
+  void carry_out_one(const ChangeRole& action);
+  void carry_out_one(const AskGateway& action);
+  void carry_out_one(const PeersChanged& action);
+  void carry_out_one(const Count& action);
+  void carry_out_one(const Notice& action);
+  void publish_role();
+  void publish_groups();
+  [[nodiscard]] Report report() const;
+
+  Host* host_ = nullptr;
+  WorkerReasons reasons_;
+  std::array<Counter, tally_count> counters_{};
+  std::optional<Engine> engine_;
+  std::vector<Fact> facts_;
+  Time now_{};  // of the last call: commands are not told the time
+  std::optional<RoleState> published_role_;
+  std::vector<GroupMembership> published_groups_;
+};
+
+void VrrpModule::declare(Setup& setup) {
+  declare_config(setup);
+  declare_worker(setup, reasons_);
+  for (std::size_t i = 0; i < tally_count; ++i) {
+    const TallyName& name = tally_name(static_cast<Tally>(i));
+    counters_.at(i) = setup.counter(name.name, name.help);
+  }
+  setup.publishes<RoleState>();
+  setup.publishes<VrrpPeer>();
+  setup.publishes<GroupMembership>();
+  setup.publishes<GatewayCheckRequest>();
+  setup.subscribes<LinkState>();
+  setup.subscribes<GatewayHealth>();
+  setup.subscribes<TargetHealth>();
+  setup.subscribes<TopologyChanged>();
+  setup.must_stand_before("master", "a backup would not hear the master's advertisements behind that gate");
+  setup.command({"show vrrp", "", "role of this node and why, priorities, what is tracked, other routers, counters"},
+                [this](const std::vector<std::string>&, CommandReply reply) { reply(report()); });
+}
+
+void VrrpModule::start(Host& host, Time now) {
+  host_ = &host;
+  now_ = now;
+  engine_.emplace(static_cast<std::uint16_t>(host.random()()));
+  // Without a value every reader would take this node for a master until the first configuration is in.
+  publish_role();
+  subscribe();
+}
+
+void VrrpModule::subscribe() {
+  Bus& bus = host_->bus();
+  bus.subscribe<LinkState>([this](const LinkState& link) {
+    facts_.emplace_back([interface = link.interface, up = link.up](Engine& engine, Time now) {
+      return engine.set_link(interface, up, now);
+    });
+  });
+  bus.on_erase<LinkState>([this](const std::string& key) {
+    facts_.emplace_back([key](Engine& engine, Time now) {
+      return engine.set_link(static_cast<InterfaceId>(std::stoul(key)), false, now);
+    });
+  });
+  bus.subscribe<GatewayHealth>([this](const GatewayHealth& gateway) {
+    facts_.emplace_back([health = gateway.health, answer = gateway.last_answer](Engine& engine, Time now) {
+      return engine.set_gateway(health, answer, now);
+    });
+  });
+  bus.on_erase<GatewayHealth>([this](const std::string&) {
+    facts_.emplace_back([](Engine& engine, Time now) { return engine.clear_gateway(now); });
+  });
+  bus.subscribe<TargetHealth>([this](const TargetHealth& target) {
+    facts_.emplace_back([key = target.key(), health = target.health](Engine& engine, Time now) {
+      return engine.set_target(key, health, now);
+    });
+  });
+  bus.on_erase<TargetHealth>([this](const std::string& key) {
+    facts_.emplace_back([key](Engine& engine, Time now) { return engine.clear_target(key, now); });
+  });
+  bus.subscribe<TopologyChanged>([this](const TopologyChanged&) {
+    facts_.emplace_back([this](Engine& engine, Time now) {
+      return engine.attach(attachment_of(host_->forwarding(), engine.config().network), now);
+    });
+  });
+}
+
+std::unique_ptr<Plan> VrrpModule::check(const ConfigView& config, Problems& problems) {
+  return std::make_unique<ConfigPlan>(read_config(config, problems));
+}
+
+void VrrpModule::apply(std::unique_ptr<Plan> plan, Time now) {
+  const Config& config = static_cast<const ConfigPlan&>(*plan).config;
+  take_facts(now);
+  carry_out(engine_->configure(config, now));
+  carry_out(engine_->attach(attachment_of(host_->forwarding(), config.network), now));
+  publish_role();
+}
+
+std::unique_ptr<Worker> VrrpModule::make_worker(WorkerContext& context) {
+  static_cast<void>(context);
+  return std::make_unique<AdvertWorker>(reasons_);
+}
+
+void VrrpModule::on_punt(const Packet& packet, Time now) {
+  take_facts(now);
+  const wire::Ipv4Header& ip = packet.ipv4();
+  std::expected<Advert, AdvertError> advert = parse_advert(packet.l4_bytes(), ip.hop_limit);
+  // The worker has let only good ones through.
+  if (!advert) return;
+  carry_out(engine_->receive({packet.in_interface, ip.source, ip.id, std::move(*advert)}, now));
+}
+
+Time VrrpModule::poll_at() const {
+  if (!engine_) return never;
+  return facts_.empty() ? engine_->poll_at() : Time{};
+}
+
+void VrrpModule::on_time(Time now) {
+  take_facts(now);
+  if (engine_->poll_at() <= now) carry_out(engine_->on_time(now));
+}
+
+void VrrpModule::stop(Time now) {
+  now_ = now;
+  carry_out(engine_->stop(now));
+}
+
+void VrrpModule::take_facts(Time now) {
+  now_ = now;
+  for (const Fact& fact : std::exchange(facts_, {})) carry_out(fact(*engine_, now));
+}
+
+void VrrpModule::carry_out(const Actions& actions) {
+  for (const Action& action : actions) {
+    std::visit([this](const auto& one) { carry_out_one(one); }, action);
+  }
+  publish_groups();
+}
+
+void VrrpModule::carry_out_one(const SendAdvert& action) {
+  for (const InterfaceId number : action.interfaces) {
+    const InterfaceView* interface = host_->forwarding().interface(number);
+    if (interface == nullptr) continue;
+    const MacAddress source =
+        engine_->config().virtual_mac ? vrrp_mac(Family::ipv4, action.advert.vrid) : interface->mac;
+    host_->transmit(number, build_frame(action.advert, {source, action.source, action.id}));
+  }
+}
+
+void VrrpModule::carry_out_one(const ChangeRole& action) {
+  std::string line = "role ";
+  if (action.from != action.to) line += std::string(to_string(action.from)) + " -> ";
+  line += std::string(to_string(action.to)) + ": " + action.reason;
+  host_->log().info(line);
+  publish_role();
+}
+
+void VrrpModule::carry_out_one(const AskGateway& action) {
+  static_cast<void>(action);
+  host_->bus().publish(GatewayCheckRequest{});
+}
+
+void VrrpModule::carry_out_one(const PeersChanged& action) {
+  static_cast<void>(action);
+  host_->bus().publish_list(engine_->peers());
+}
+
+void VrrpModule::carry_out_one(const Count& action) {
+  host_->count(counters_.at(static_cast<std::size_t>(action.tally)));
+}
+
+void VrrpModule::carry_out_one(const Notice& action) {
+  if (action.is_warning) {
+    host_->log().warning(action.text);
+  } else {
+    host_->log().info(action.text);
+  }
+}
+
+void VrrpModule::publish_role() {
+  const Config& config = engine_->config();
+  RoleState state{engine_->role(), config.vrid, config.has_section && config.virtual_mac, engine_->reason(),
+                  engine_->since()};
+  if (state == published_role_) return;
+  published_role_ = state;
+  host_->bus().publish(std::move(state));
+}
+
+void VrrpModule::publish_groups() {
+  std::vector<GroupMembership> groups;
+  if (engine_->config().has_section) {
+    for (const InterfaceId interface : engine_->attachment().interfaces) groups.push_back({interface, group4});
+  }
+  if (groups == published_groups_) return;
+  published_groups_ = groups;
+  host_->bus().publish_list(std::move(groups));
+}
+
+Report VrrpModule::report() const {
+  if (!engine_) return error_report("vrrp has not been started yet");
+  TallyValues values{};
+  for (std::size_t i = 0; i < tally_count; ++i) values.at(i) = host_->read(counters_.at(i));
+  return make_report(*engine_, values, now_);
+}
+
+}  // namespace
+
+Module* create_module() { return new VrrpModule; }  // the loader owns it and gives it back to destroy_module()
+
+void destroy_module(Module* module) { delete module; }
+
+}  // namespace trivet::vrrp
