@@ -49,7 +49,8 @@ class Node {
   Node& operator=(const Node&) = delete;
   ~Node();
 
-  // First configuration and every later one: parse, check, apply. With an error nothing changes. Warnings come back too.
+  // First configuration and every later one: parse, check, apply. With an error nothing changes. Warnings come back
+  // too.
   Problems configure(std::string_view text, const std::string& source, Time now);
   // What configure() would find, without applying anything.
   [[nodiscard]] Problems check(std::string_view text, const std::string& source);
@@ -77,8 +78,8 @@ class Node {
   [[nodiscard]] std::size_t worker_count() const;
   [[nodiscard]] const ForwardingState& forwarding() const;
   [[nodiscard]] const MetricsRegistry& metrics() const;
-  [[nodiscard]] const Tree& tree() const;      // as applied last
-  [[nodiscard]] const Schema& schema() const;  // of the modules that are loaded
+  [[nodiscard]] const Tree& tree() const;                // as applied last
+  [[nodiscard]] const Schema& schema() const;            // of the modules that are loaded
   [[nodiscard]] Bus& join_bus(const std::string& name);  // a further participant, for tests and the daemon
   // An essential module has failed: the process should end so that the peer takes over. Why, in words.
   [[nodiscard]] const std::optional<std::string>& fatal() const;

@@ -72,8 +72,7 @@ std::vector<NetworkView> active_networks(const NetObjects& objects) {
   return list;
 }
 
-std::vector<InterfaceView> active_interfaces(const NetObjects& objects,
-                                             const std::map<InterfaceId, LinkInfo>& links) {
+std::vector<InterfaceView> active_interfaces(const NetObjects& objects, const std::map<InterfaceId, LinkInfo>& links) {
   const std::vector<NetworkView> networks = active_networks(objects);
   std::vector<InterfaceView> list;
   for (const InterfaceObject& interface : objects.interfaces) {
@@ -87,7 +86,8 @@ std::vector<InterfaceView> active_interfaces(const NetObjects& objects,
       view.up = link->second.exists && link->second.carrier;
     }
     for (const NetworkView& network : networks) {
-      if (std::ranges::find(network.interfaces, view.number) != network.interfaces.end()) view.networks.push_back(network.number);
+      if (std::ranges::find(network.interfaces, view.number) != network.interfaces.end())
+        view.networks.push_back(network.number);
     }
     list.push_back(std::move(view));
   }
@@ -108,8 +108,8 @@ std::vector<OwnAddress> own_addresses(const std::vector<InterfaceView>& interfac
   }
   for (const InterfaceView& interface : interfaces) {
     if (interface.mac.is_zero() || interface.networks.empty()) continue;
-    list.push_back({link_local_address(interface.mac), AddressScope::own, interface.networks.front(), interface.number,
-                    true});
+    list.push_back(
+        {link_local_address(interface.mac), AddressScope::own, interface.networks.front(), interface.number, true});
   }
   return list;
 }
