@@ -20,12 +20,13 @@ namespace trivet::core {
 
 // Bounds of what is read, whatever the schema says.
 struct TreeLimits {
-  static constexpr std::size_t text_size = 2U << 20U;     // bytes of a file
-  static constexpr std::size_t line_length = 64U << 10U;  // bytes of a line
-  static constexpr std::size_t objects = 16384;           // objects of all sections
-  static constexpr std::size_t range_size = 16384;        // numbers in one list, ranges written out
-  static constexpr std::uint32_t index = 65535;           // highest number of an object
-  static constexpr std::size_t problems = 200;            // problems reported by one reader
+  static constexpr std::size_t text_size = 2U << 20U;      // bytes of a file
+  static constexpr std::size_t line_length = 256U << 10U;  // bytes of a line
+  static constexpr std::size_t value_size = 64U << 10U;    // bytes of one parameter's elements
+  static constexpr std::size_t objects = 8192;             // objects of all sections
+  static constexpr std::size_t range_size = 8192;          // numbers in one list, ranges written out
+  static constexpr std::uint32_t index = 65535;            // highest number of an object
+  static constexpr std::size_t problems = 200;             // problems reported by one reader
 };
 
 // One element of a comma list.

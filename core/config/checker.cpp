@@ -1,0 +1,255 @@
+#include "core/config/checker.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "core/config/core_schema.h"
+#include "core/config/nearest.h"
+#include "core/config/values.h"
+
+namespace trivet::core {
+namespace {
+
+constexpr std::size_t longest_hostname = 253;  // RFC 1035 section 2.3.4, as text
+
+// A reference and the object that makes it.
+struct FoundReference {
+  std::size_t object = 0;  // index in the view
+  Reference reference;
+};
+
+class Checker {
+ public:
+  Checker(const Tree& tree, const Schema& schema, Problems& problems)
+      : tree_(&tree), schema_(&schema), problems_(&problems) {}
+
+  std::optional<ConfigView> run() {
+    check_head();
+    for (const Object& object : tree_->objects) check_object(object);
+    check_references();
+    sort_objects();
+    add_settings();
+    // Rules between keys see only objects whose own values are good: no errors that follow from errors.
+    if (bad_.empty()) {
+      check_core_objects(view_, *problems_);
+    } else {
+      ConfigView good = view_;
+      std::erase_if(good.objects, [&](const SectionView& object) { return is_bad(object); });
+      check_core_objects(good, *problems_);
+    }
+    if (problems_->has_errors()) return std::nullopt;
+    return std::move(view_);
+  }
+
+ private:
+  void check_head() {
+    if (!tree_->hostname) {
+      problems_->warning(start(), "no hostname is given, \"trivet\" is used; add a line such as: hostname LB1");
+      view_.hostname = "trivet";
+    } else {
+      view_.hostname = tree_->hostname->text;
+      check_hostname(*tree_->hostname);
+    }
+    view_.modules = tree_->module_names();
+    if (view_.modules.empty()) {
+      problems_->error(start(),
+                       "no modules are named, so nothing would be done; add a line such as: "
+                       "modules vrrp,arp,ping,hc,master,slb,rt");
+    }
+  }
+
+  // The file, without line: for what is missing.
+  [[nodiscard]] Position start() const {
+    Position position;
+    if (tree_->hostname) {
+      position.source = tree_->hostname->position.source;
+    } else if (!tree_->modules.empty()) {
+      position.source = tree_->modules.front().position.source;
+    } else if (!tree_->objects.empty()) {
+      position.source = tree_->objects.front().position.source;
+    }
+    return position;
+  }
+
+  void check_hostname(const Element& name) {
+    const auto is_allowed = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+             c == '_';
+    };
+    if (!name.text.empty() && name.text.size() <= longest_hostname && std::ranges::all_of(name.text, is_allowed))
+      return;
+    problems_->error(name.position, "hostname " + quoted(name.text) +
+                                        " is no host name: letters, digits, '-', '_' and "
+                                        "'.', at most " +
+                                        std::to_string(longest_hostname));
+  }
+
+  void check_object(const Object& object) {
+    const SchemaSection* section = schema_->find_section(object.section);
+    if (section == nullptr) {
+      unknown_section(object);
+      return;
+    }
+    if (!check_index(object, section->spec)) return;
+    if (section->loaded == Loaded::no) {
+      problems_->warning(object.position, object_name(object.section, object.index) + " has no effect: section " +
+                                              quoted(object.section) + not_loaded(section->owner));
+      return;
+    }
+    if (!section->spec.has_life_cycle && object.state_position.line != 0) {
+      problems_->error(object.state_position,
+                       object.section + " is always enabled; it cannot be registered or enabled");
+    }
+    SectionView view;
+    view.section = object.section;
+    view.index = object.index;
+    view.state = section->spec.has_life_cycle ? object.state : LifeCycle::enabled;
+    view.position = object.position;
+    for (const ResolvedParameter& resolved : resolve_parameters(object, *schema_)) {
+      check_parameter(object, resolved, view);
+    }
+    add_defaults(view);
+    view_.objects.push_back(std::move(view));
+  }
+
+  static std::string not_loaded(const std::string& owner) {
+    return " belongs to module " + quoted(owner) + ", which is not on the modules line";
+  }
+
+  void unknown_section(const Object& object) {
+    std::vector<std::string> known(std::begin(statement_keywords), std::end(statement_keywords));
+    for (const SchemaSection* section : schema_->sections()) {
+      if (is_plural_of(object.section, section->spec.name)) {
+        problems_->error(object.position, "section " + quoted(object.section) + " is opened as " +
+                                              quoted(section->spec.name) + ", such as: " + section->spec.name + " 1 {");
+        return;
+      }
+      known.push_back(section->spec.name);
+    }
+    const std::string hint =
+        nearest(object.section, known) ? suggestion(object.section, known) : ", no installed module declares it";
+    problems_->error(object.position, "unknown section or command " + quoted(object.section) + hint);
+  }
+
+  bool check_index(const Object& object, const SectionSpec& spec) {
+    if (spec.last_index == 0 && object.index != 0) {
+      problems_->error(object.position, spec.name + " takes no number, " + std::to_string(object.index) +
+                                            " was given; it opens as: " + spec.name + " {");
+      return false;
+    }
+    if (spec.last_index != 0 && object.index == 0) {
+      problems_->error(object.position, spec.name + " needs a number from 1 to " + std::to_string(spec.last_index) +
+                                            ", such as: " + spec.name + " 1 {");
+      return false;
+    }
+    if (object.index > spec.last_index) {
+      problems_->error(object.position, "number " + std::to_string(object.index) + " of " + spec.name +
+                                            " is out of range, allowed is 1 to " + std::to_string(spec.last_index));
+      return false;
+    }
+    return true;
+  }
+
+  void check_parameter(const Object& object, const ResolvedParameter& resolved, SectionView& view) {
+    const Parameter& parameter = resolved.parameter;
+    if (resolved.key == nullptr) {
+      unknown_key(object, parameter);
+      bad_.insert({view.section, view.index});
+      return;
+    }
+    const KeySpec& key = resolved.key->spec;
+    if (resolved.key->loaded == Loaded::no) {
+      problems_->warning(parameter.position, parameter.keyword + " of " + object_name(object.section, object.index) +
+                                                 " has no effect: the key" + not_loaded(resolved.key->owner));
+      return;
+    }
+    std::vector<Reference> references;
+    auto values = read_values(key, parameter, *schema_, *problems_, &references);
+    if (!values) {
+      bad_.insert({view.section, view.index});
+      return;
+    }
+    for (Reference& reference : references) references_.push_back({view_.objects.size(), std::move(reference)});
+    view.given.push_back(key.name);
+    view.parameters.push_back({key.name, std::move(*values), parameter.position});
+  }
+
+  void unknown_key(const Object& object, const Parameter& parameter) {
+    std::vector<std::string> known;
+    for (const SchemaKey* key : schema_->keys(object.section)) {
+      known.push_back(key->spec.name);
+      if (!key->spec.alias.empty()) known.push_back(key->spec.alias);
+    }
+    std::string text =
+        "unknown keyword " + quoted(parameter.keyword) + " in " + object_name(object.section, object.index);
+    const auto elsewhere = schema_->sections_with_key(parameter.keyword);
+    if (nearest(parameter.keyword, known) || elsewhere.empty()) {
+      text += suggestion(parameter.keyword, known);
+    } else {
+      text += ", it is one of " + elsewhere.front();
+    }
+    problems_->error(parameter.position, std::move(text));
+  }
+
+  void add_defaults(SectionView& view) {
+    for (const SchemaKey* key : schema_->keys(view.section)) {
+      if (key->loaded == Loaded::no || view.has(key->spec.name)) continue;
+      Problems scratch;  // a wrong default is the module's fault: Schema::check_completeness tells
+      auto values = read_default(key->spec, *schema_, scratch);
+      if (values) view.parameters.push_back({key->spec.name, std::move(*values), {}});
+    }
+  }
+
+  // Late binding: what is open at the end of the file keeps its object inactive.
+  void check_references() {
+    std::set<std::pair<std::string_view, std::uint32_t>> existing;
+    for (const SectionView& object : view_.objects) existing.insert({object.section, object.index});
+    for (const FoundReference& found : references_) {
+      const Reference& reference = found.reference;
+      if (existing.contains({reference.section, reference.index})) continue;
+      SectionView& object = view_.objects[found.object];
+      object.has_open_reference = true;
+      const std::string name = object_name(object.section, object.index);
+      // A wrong definition has its own error.
+      if (tree_->find(reference.section, reference.index) != nullptr && problems_->has_errors()) continue;
+      problems_->warning(reference.position, name + " refers to " + object_name(reference.section, reference.index) +
+                                                 ", which does not exist; " + name + " stays inactive until it does");
+    }
+  }
+
+  void sort_objects() {
+    std::map<std::string, std::size_t> order;
+    for (const SchemaSection* section : schema_->sections()) order.emplace(section->spec.name, order.size());
+    std::ranges::sort(view_.objects, [&](const SectionView& a, const SectionView& b) {
+      return std::pair(order[a.section], a.index) < std::pair(order[b.section], b.index);
+    });
+  }
+
+  void add_settings() {
+    if (view_.find("set") != nullptr || schema_->find_section("set") == nullptr) return;
+    SectionView settings;
+    settings.section = "set";
+    add_defaults(settings);
+    view_.objects.insert(view_.objects.begin(), std::move(settings));
+    sort_objects();
+  }
+
+  [[nodiscard]] bool is_bad(const SectionView& object) const { return bad_.contains({object.section, object.index}); }
+
+  const Tree* tree_;
+  const Schema* schema_;
+  Problems* problems_;
+  ConfigView view_;
+  std::vector<FoundReference> references_;
+  std::set<std::pair<std::string, std::uint32_t>> bad_;
+};
+
+}  // namespace
+
+std::optional<ConfigView> check_tree(const Tree& tree, const Schema& schema, Problems& problems) {
+  return Checker(tree, schema, problems).run();
+}
+
+}  // namespace trivet::core
