@@ -1,0 +1,414 @@
+#include "slb/engine.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "slb/schedulers/first.h"
+#include "slb/schedulers/hash.h"
+#include "slb/schedulers/random.h"
+#include "slb/schedulers/rr.h"
+#include "slb/schedulers/session.h"
+#include "trivet/net/hash.h"
+#include "trivet/wire/headers.h"
+
+namespace trivet::slb {
+namespace {
+
+using wire::ip_protocol::tcp;
+using wire::ip_protocol::udp;
+
+constexpr std::uint64_t forward_salt = 0xa0761d6478bd642fULL;
+constexpr std::uint64_t reverse_salt = 0xe7037ed1a0b428dbULL;
+// A full table is searched this far for dead entries before a session is refused, at most once a millisecond.
+constexpr std::uint32_t reclaim_records = 512;
+// Targets whose reverse key is asked for before a session is refused: bounds the work that one packet can cause.
+constexpr unsigned max_tries = 32;
+
+Action refuse(Refusal refusal) { return {.outcome = Outcome::drop, .refusal = refusal, .port = 0, .address = {}}; }
+
+template <class Address>
+bool is_tracked(const Session<Address>& session) {
+  return session.state != SessionState::idle;
+}
+
+std::uint64_t pack(std::uint16_t first, std::uint16_t second, std::uint16_t third, std::uint8_t fourth) {
+  return (std::uint64_t{first} << 40U) | (std::uint64_t{second} << 24U) | (std::uint64_t{third} << 8U) | fourth;
+}
+
+std::uint32_t to_32(std::uint64_t wide) { return static_cast<std::uint32_t>(wide ^ (wide >> 32U)); }
+
+}  // namespace
+
+Engine::Engine(Sizes sizes, std::uint64_t seed, std::shared_ptr<Traffic> traffic)
+    : seed_(seed),
+      random_(seed ^ forward_salt),
+      traffic_(std::move(traffic)),
+      table4_(sizes.sessions4),
+      table6_(sizes.sessions6),
+      bindings_(max_bindings),
+      rotations_(max_servers + 1) {}
+
+void Engine::use(const Directory& directory) noexcept {
+  directory_ = &directory;
+  if (directory.version == version_) return;
+  version_ = directory.version;
+  for (std::size_t i = 0; i < directory.bindings.size(); ++i) {
+    BindingState& state = bindings_[i];
+    const Binding& binding = directory.bindings[i];
+    if (state.epoch != binding.epoch) {
+      take_from(traffic_->servers[state.server].sessions, state.sessions);
+      take_from(traffic_->targets[state.target].sessions, state.sessions);
+      tally_.removed += state.sessions;
+      state = BindingState{};
+      state.epoch = binding.epoch;
+    }
+    state.server = binding.server;
+    state.target = binding.target;
+  }
+}
+
+template <class Address>
+Engine::Key<Address> Engine::forward_key(const Service& service, const Facts<Address>& facts) noexcept {
+  if (service.session_id == SessionId::client) return {.client = facts.source};
+  return {.client = facts.source,
+          .client_port = facts.source_port,
+          .server_port = facts.destination_port,
+          .protocol = facts.protocol};
+}
+
+template <class Address>
+Engine::Key<Address> Engine::reverse_key(const Binding& binding, const Session<Address>& session) noexcept {
+  if (binding.session_id == SessionId::client) {
+    return {
+        .client = session.client, .client_port = 0, .server_port = binding.target_port, .protocol = binding.protocol};
+  }
+  const bool has_ports = session.protocol == tcp || session.protocol == udp;
+  const std::uint16_t port = binding.target_port != 0 ? binding.target_port : session.server_port;
+  return {.client = session.client,
+          .client_port = session.client_port,
+          .server_port = has_ports ? port : std::uint16_t{0},
+          .protocol = session.protocol};
+}
+
+template <class Address>
+Engine::Key<Address> Engine::reply_key(const Facts<Address>& facts, std::uint8_t form) noexcept {
+  Key<Address> key{.client = facts.destination};
+  if (form == reply_form::connection) key.client_port = facts.destination_port;
+  if (form == reply_form::connection || form == reply_form::port_protocol || form == reply_form::port) {
+    key.server_port = facts.source_port;
+  }
+  if (form == reply_form::connection || form == reply_form::port_protocol || form == reply_form::protocol) {
+    key.protocol = facts.protocol;
+  }
+  return key;
+}
+
+template <class Address>
+std::uint32_t Engine::forward_hash(ServerId server, const Key<Address>& key) const noexcept {
+  const auto [high, low] = words_of(key.client);
+  const std::uint64_t client = fold_multiply(high ^ seed_, low ^ forward_salt);
+  return to_32(
+      fold_multiply(client ^ pack(server, key.client_port, key.server_port, key.protocol), seed_ ^ reverse_salt));
+}
+
+template <class Address>
+std::uint32_t Engine::reverse_hash(const Address& target, const Key<Address>& key) const noexcept {
+  const auto [high, low] = words_of(key.client);
+  const auto [target_high, target_low] = words_of(target);
+  const std::uint64_t client = fold_multiply(high ^ seed_, low ^ reverse_salt);
+  const std::uint64_t both = fold_multiply(target_high ^ client, target_low ^ seed_ ^ forward_salt);
+  return to_32(fold_multiply(both ^ pack(0, key.client_port, key.server_port, key.protocol), seed_ ^ forward_salt));
+}
+
+template <class Address>
+Lookup<Address> Engine::classify(const Facts<Address>& facts) const noexcept {
+  Lookup<Address> lookup{.facts = facts};
+  if (directory_->is_server(facts.destination)) {
+    lookup.direction = Direction::forward;
+    lookup.service =
+        directory_->find_service(facts.destination, facts.destination_port, facts.protocol, facts.has_ports);
+    if (lookup.service != nullptr) {
+      lookup.hash = forward_hash(lookup.service->number, forward_key(*lookup.service, facts));
+    }
+    return lookup;
+  }
+  const std::uint8_t* forms = directory_->index<Address>().reply_forms.find({facts.source});
+  if (forms == nullptr) return lookup;
+  lookup.direction = Direction::reverse;
+  lookup.reply_forms = *forms;
+  const auto first = static_cast<std::uint8_t>(*forms & -*forms);
+  lookup.hash = reverse_hash(facts.source, reply_key(facts, first));
+  return lookup;
+}
+
+template <class Address>
+Action Engine::decide(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+  switch (lookup.direction) {
+    case Direction::neither:
+      return {};
+    case Direction::forward:
+      return forward(lookup, now);
+    case Direction::reverse:
+      return reverse(lookup, now);
+  }
+  return {};
+}
+
+template <class Address>
+Session<Address>* Engine::find_forward(const Service& service, const Key<Address>& key, std::uint32_t hash,
+                                       std::uint32_t now) noexcept {
+  Session<Address>* session = table<Address>().find(hash, [&](const Session<Address>& record) {
+    return record.forward_hash == hash && record.client == key.client && record.client_port == key.client_port &&
+           record.server_port == key.server_port && record.protocol == key.protocol && is_current(record) &&
+           directory_->bindings[record.binding].server == service.number;
+  });
+  if (session != nullptr && has_expired(*session, now)) {
+    ++tally_.expired;
+    remove(*session);
+    session = nullptr;
+  }
+  return session;
+}
+
+template <class Address>
+Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
+                                       std::uint32_t now) noexcept {
+  Session<Address>* session = table<Address>().find(hash, [&](const Session<Address>& record) {
+    if (!record.has_reverse || record.reverse_hash != hash || record.client != key.client || !is_current(record)) {
+      return false;
+    }
+    const Binding& binding = directory_->bindings[record.binding];
+    const Key<Address> own = reverse_key(binding, record);
+    return binding.template target_address<Address>() == target && own.client_port == key.client_port &&
+           own.server_port == key.server_port && own.protocol == key.protocol;
+  });
+  if (session != nullptr && has_expired(*session, now)) {
+    ++tally_.expired;
+    remove(*session);
+    session = nullptr;
+  }
+  return session;
+}
+
+template <class Address>
+Action Engine::forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+  const Facts<Address>& facts = lookup.facts;
+  if (facts.part != Part::whole) return refuse(Refusal::fragment);
+  if (facts.icmp == Icmp::error) return refuse(Refusal::icmp_error);
+  if (lookup.service == nullptr) return refuse(Refusal::no_service);
+  const Key<Address> key = forward_key(*lookup.service, facts);
+  Session<Address>* session = find_forward(*lookup.service, key, lookup.hash, now);
+  if (session != nullptr && is_tracked(*session) && opens_connection(facts.tcp_flags) &&
+      may_be_replaced(session->state, session->has_reverse ? Visibility::both_ways : Visibility::client_only)) {
+    ++tally_.replaced;
+    remove(*session);
+    session = nullptr;
+  }
+  if (session != nullptr) return send_to_target(*session, facts, now);
+  return begin_session(lookup, key, now);
+}
+
+template <class Address>
+Action Engine::send_to_target(Session<Address>& session, const Facts<Address>& facts, std::uint32_t now) noexcept {
+  const Binding& binding = directory_->bindings[session.binding];
+  touch(session, facts, Side::client, now);
+  add_to(traffic_->servers[binding.server].packets_in, 1);
+  add_to(traffic_->servers[binding.server].bytes_in, facts.bytes);
+  add_to(traffic_->targets[binding.target].packets_in, 1);
+  add_to(traffic_->targets[binding.target].bytes_in, facts.bytes);
+  return {.outcome = binding.dsr ? Outcome::to_target_dsr : Outcome::to_target,
+          .refusal = Refusal::none,
+          .port = binding.target_port != 0 ? binding.target_port : facts.destination_port,
+          .address = binding.template target_address<Address>()};
+}
+
+template <class Address>
+Action Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+  const Facts<Address>& facts = lookup.facts;
+  // Later fragments have no ports, and errors carry what they are about inside: neither can be told from the target's
+  // own traffic.
+  if (facts.part == Part::later_fragment || facts.icmp == Icmp::error) return {};
+  Session<Address>* session = nullptr;
+  std::uint32_t hash = lookup.hash;
+  for (std::uint8_t left = lookup.reply_forms; left != 0 && session == nullptr;
+       left &= static_cast<std::uint8_t>(left - 1)) {
+    const auto form = static_cast<std::uint8_t>(left & -left);
+    if (form == reply_form::port && !facts.has_ports) continue;
+    const Key<Address> key = reply_key(facts, form);
+    if (left != lookup.reply_forms) hash = reverse_hash(facts.source, key);
+    session = find_reverse(facts.source, key, hash, now);
+  }
+  if (session == nullptr) return {};
+  if (facts.part != Part::whole) return refuse(Refusal::fragment);
+  const Binding& binding = directory_->bindings[session->binding];
+  touch(*session, facts, Side::target, now);
+  add_to(traffic_->servers[binding.server].packets_out, 1);
+  add_to(traffic_->servers[binding.server].bytes_out, facts.bytes);
+  add_to(traffic_->targets[binding.target].packets_out, 1);
+  add_to(traffic_->targets[binding.target].bytes_out, facts.bytes);
+  // Sessions of a server that takes every port keep it: target and server port are the same.
+  return {.outcome = Outcome::to_client,
+          .refusal = Refusal::none,
+          .port = binding.server_port != 0 ? binding.server_port : facts.source_port,
+          .address = binding.template server_address<Address>()};
+}
+
+template <class Address>
+void Engine::touch(Session<Address>& session, const Facts<Address>& facts, Side from, std::uint32_t now) noexcept {
+  if (!is_tracked(session)) {
+    const std::uint32_t idle = directory_->bindings[session.binding].idle_timeout;
+    // A datagram flow of its own says no goodbye; a resolver's clients would fill the table with them.
+    session.expires = now + (session.protocol == udp ? std::min(idle, datagram_timeout) : idle);
+    return;
+  }
+  const SessionState before = session.state;
+  session.state =
+      next_state(before, facts.tcp_flags, from, session.has_reverse ? Visibility::both_ways : Visibility::client_only);
+  // A closed connection is not kept by its last acknowledgements, nor a reset one by more resets.
+  if (before == SessionState::closed) return;
+  if (before == SessionState::reset && (facts.tcp_flags & wire::TcpHeader::rst) != 0) return;
+  session.expires = now + timeout_of(session.state, directory_->bindings[session.binding].idle_timeout);
+}
+
+Pick Engine::pick(const Service& service, std::size_t count, const std::vector<BindingId>& ids,
+                  std::uint64_t client) noexcept {
+  const std::span<const Candidate> candidates{candidates_.data(), count};
+  switch (service.method) {
+    case Method::rr: {
+      const std::span<std::int64_t> credits{credits_.data(), count};
+      for (std::size_t i = 0; i < count; ++i) credits[i] = bindings_[ids[i]].credit;
+      const Pick picked = pick_round_robin(candidates, credits);
+      for (std::size_t i = 0; i < count; ++i) bindings_[ids[i]].credit = credits[i];
+      return picked;
+    }
+    case Method::random:
+      return pick_random(candidates, random_);
+    case Method::hash:
+      return pick_hash(candidates, client);
+    case Method::first:
+      return pick_first(candidates);
+    case Method::session:
+      return pick_least_sessions(candidates, rotations_[service.number]);
+  }
+  return {};
+}
+
+template <class Address>
+Action Engine::begin_session(const Lookup<Address>& lookup, const Key<Address>& key, std::uint32_t now) noexcept {
+  const Facts<Address>& facts = lookup.facts;
+  const Service& service = *lookup.service;
+  const bool is_tcp = facts.has_ports && facts.protocol == tcp;
+  // In the middle of a connection only `hash` knows where it went, on this node or on the one before a takeover.
+  if (is_tcp && !opens_connection(facts.tcp_flags)) {
+    const bool may_join =
+        service.method == Method::hash && (facts.tcp_flags & (wire::TcpHeader::rst | wire::TcpHeader::syn)) == 0;
+    if (!may_join) return refuse(Refusal::no_session);
+  }
+  if (facts.icmp == Icmp::other) return refuse(Refusal::no_session);
+
+  const std::vector<BindingId>& ids = service.bindings<Address>();
+  const std::size_t count = std::min(ids.size(), candidates_.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    const Binding& binding = directory_->bindings[ids[i]];
+    const std::uint64_t sessions = traffic_->targets[binding.target].sessions.load(std::memory_order_relaxed);
+    candidates_[i] = {.identity = binding.identity,
+                      .sessions = static_cast<std::uint32_t>(sessions),
+                      .weight = binding.weight,
+                      .usable = binding.usable};
+  }
+  const std::uint64_t client = service.method == Method::hash ? hash_address(facts.source) : 0;
+
+  Session<Address> draft{};
+  draft.client = key.client;
+  draft.client_port = key.client_port;
+  draft.server_port = key.server_port;
+  draft.protocol = key.protocol;
+  draft.state = SessionState::idle;
+  if (is_tcp && service.session_id == SessionId::connection) {
+    draft.state = opens_connection(facts.tcp_flags) ? SessionState::syn_sent : SessionState::joined;
+  }
+
+  Refusal refusal = Refusal::no_target;
+  for (unsigned tries = 0; tries < max_tries; ++tries) {
+    const Pick picked = pick(service, count, ids, client);
+    if (!picked) break;
+    const Binding& binding = directory_->bindings[ids[*picked]];
+    if (binding.dsr) return create(lookup, ids[*picked], draft, 0, now);
+    const Address& target = binding.template target_address<Address>();
+    const Key<Address> reply = reverse_key(binding, draft);
+    const std::uint32_t hash = reverse_hash(target, reply);
+    if (find_reverse(target, reply, hash, now) == nullptr) return create(lookup, ids[*picked], draft, hash, now);
+    refusal = Refusal::session_conflict;
+    candidates_[*picked].usable = false;
+  }
+  return refuse(refusal);
+}
+
+template <class Address>
+Action Engine::create(const Lookup<Address>& lookup, BindingId id, const Session<Address>& draft, std::uint32_t reverse,
+                      std::uint32_t now) noexcept {
+  SessionTable<Address>& sessions = table<Address>();
+  const Binding& binding = directory_->bindings[id];
+  const std::optional<std::uint32_t> reverse_reference =
+      binding.dsr ? std::optional<std::uint32_t>{} : std::optional<std::uint32_t>{reverse};
+  Session<Address>* session = sessions.insert(lookup.hash, reverse_reference);
+  if (session == nullptr && reclaimed_at_ != now) {
+    reclaimed_at_ = now;
+    sweep(now, reclaim_records);
+    session = sessions.insert(lookup.hash, reverse_reference);
+  }
+  if (session == nullptr) return refuse(Refusal::session_table_full);
+  session->client = draft.client;
+  session->client_port = draft.client_port;
+  session->server_port = draft.server_port;
+  session->protocol = draft.protocol;
+  session->state = draft.state;
+  session->binding = id;
+  session->epoch = binding.epoch;
+  session->created = now;
+  ++bindings_[id].sessions;
+  add_to(traffic_->servers[binding.server].sessions, 1);
+  add_to(traffic_->targets[binding.target].sessions, 1);
+  ++tally_.created;
+  return send_to_target(*session, lookup.facts, now);
+}
+
+template <class Address>
+void Engine::remove(Session<Address>& session) noexcept {
+  BindingState& state = bindings_[session.binding];
+  // Sessions of an older epoch left the counts when the epoch did.
+  if (session.epoch == state.epoch) {
+    --state.sessions;
+    take_from(traffic_->servers[state.server].sessions, 1);
+    take_from(traffic_->targets[state.target].sessions, 1);
+  }
+  table<Address>().erase(session);
+}
+
+template <class Address>
+void Engine::sweep_table(std::uint32_t& cursor, std::uint32_t now, std::uint32_t records) noexcept {
+  SessionTable<Address>& sessions = table<Address>();
+  const std::uint32_t count = std::min(records, sessions.high_water());
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (cursor >= sessions.high_water()) cursor = 0;
+    Session<Address>& session = sessions.record(cursor++);
+    if (session.state == SessionState::none) continue;
+    const bool is_gone = !is_current(session);
+    if (!is_gone && !has_expired(session, now)) continue;
+    if (!is_gone) ++tally_.expired;
+    remove(session);
+  }
+}
+
+void Engine::sweep(std::uint32_t now, std::uint32_t records) noexcept {
+  sweep_table<Ipv4Address>(cursor4_, now, records);
+  sweep_table<Ipv6Address>(cursor6_, now, records);
+}
+
+template Lookup<Ipv4Address> Engine::classify(const Facts<Ipv4Address>&) const noexcept;
+template Lookup<Ipv6Address> Engine::classify(const Facts<Ipv6Address>&) const noexcept;
+template Action Engine::decide(const Lookup<Ipv4Address>&, std::uint32_t) noexcept;
+template Action Engine::decide(const Lookup<Ipv6Address>&, std::uint32_t) noexcept;
+
+}  // namespace trivet::slb

@@ -1,0 +1,225 @@
+// The balancer of one worker: what happens to a packet, given the facts about it. No host, no packet, no clock.
+//
+//   facts --classify()--> which direction, and the hash to fetch ahead --decide()--> an action
+//
+// Forward key: server, client address; with sessionid src+port also client port, server port, protocol.
+// Reverse key: target address, target port, protocol, client address; with src+port also client port. Where the server
+// takes every port or protocol and sessionid is src, that part does not count.
+// Thread: the worker that owns the engine. Memory: all in the constructor, none afterwards. Time: milliseconds that
+// wrap (see milliseconds()).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "slb/config.h"
+#include "slb/directory.h"
+#include "slb/schedulers/candidate.h"
+#include "slb/session_table.h"
+#include "slb/tcp_state.h"
+#include "slb/traffic.h"
+#include "trivet/net/address.h"
+#include "trivet/random.h"
+#include "trivet/time.h"
+
+namespace trivet::slb {
+
+[[nodiscard]] constexpr std::uint32_t milliseconds(Time now) {
+  return static_cast<std::uint32_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
+}
+
+enum class Refusal : std::uint8_t {
+  none,
+  fragment,
+  icmp_error,
+  no_service,
+  no_target,
+  no_session,
+  session_conflict,
+  session_table_full,
+};
+
+enum class Outcome : std::uint8_t {
+  pass,           // none of our business
+  drop,           // `refusal` says why
+  to_target,      // destination becomes address and port
+  to_target_dsr,  // unchanged, next hop is address
+  to_client,      // source becomes address and port
+};
+
+struct Action {
+  Outcome outcome = Outcome::pass;
+  Refusal refusal = Refusal::none;
+  std::uint16_t port = 0;
+  IpAddress address;
+};
+
+enum class Part : std::uint8_t { whole, first_fragment, later_fragment };
+enum class Icmp : std::uint8_t { none, echo_request, error, other };
+
+template <class Address>
+struct Facts {
+  Address source;
+  Address destination;
+  std::uint16_t source_port = 0;       // 0 without ports
+  std::uint16_t destination_port = 0;  // 0 without ports
+  std::uint8_t protocol = 0;
+  std::uint8_t tcp_flags = 0;
+  bool has_ports = false;  // TCP or UDP, and the header is here
+  Part part = Part::whole;
+  Icmp icmp = Icmp::none;
+  std::uint32_t bytes = 0;  // of layer 3
+};
+
+enum class Direction : std::uint8_t { neither, forward, reverse };
+
+template <class Address>
+struct Lookup {
+  Facts<Address> facts;
+  Direction direction = Direction::neither;
+  std::uint8_t reply_forms = 0;      // reverse
+  const Service* service = nullptr;  // forward; null = no service for it
+  std::uint32_t hash = 0;
+};
+
+class Engine {
+ public:
+  struct Sizes {
+    std::uint32_t sessions4 = default_max_sessions;
+    std::uint32_t sessions6 = default_max_sessions;
+  };
+  struct Tally {
+    std::uint64_t created = 0;
+    std::uint64_t expired = 0;
+    std::uint64_t removed = 0;   // target down, object changed or removed
+    std::uint64_t replaced = 0;  // by a new connection between the same ports
+  };
+
+  Engine(Sizes sizes, std::uint64_t seed, std::shared_ptr<Traffic> traffic);
+
+  // The snapshot for the calls that follow; must outlive them. Sessions of older epochs are not counted from here on.
+  void use(const Directory& directory) noexcept;
+
+  template <class Address>
+  [[nodiscard]] Lookup<Address> classify(const Facts<Address>& facts) const noexcept;
+  template <class Address>
+  void prefetch_buckets(const Lookup<Address>& lookup) const noexcept {
+    if (lookup.direction != Direction::neither) table<Address>().prefetch_buckets(lookup.hash);
+  }
+  template <class Address>
+  void prefetch_records(const Lookup<Address>& lookup) const noexcept {
+    if (lookup.direction != Direction::neither) table<Address>().prefetch_records(lookup.hash);
+  }
+  template <class Address>
+  [[nodiscard]] Action decide(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
+
+  // Looks at up to `records` further records of each family and frees those that have expired or lost their binding.
+  void sweep(std::uint32_t now, std::uint32_t records) noexcept;
+
+  [[nodiscard]] std::uint32_t sessions() const { return table4_.size() + table6_.size(); }
+  [[nodiscard]] std::uint32_t high_water() const { return std::max(table4_.high_water(), table6_.high_water()); }
+  [[nodiscard]] const Tally& tally() const { return tally_; }
+  template <class Address>
+  [[nodiscard]] const SessionTable<Address>& table() const noexcept {
+    if constexpr (std::is_same_v<Address, Ipv4Address>) {
+      return table4_;
+    } else {
+      return table6_;
+    }
+  }
+  // True for a record that a packet would find now.
+  template <class Address>
+  [[nodiscard]] bool is_live(const Session<Address>& session, std::uint32_t now) const noexcept {
+    return session.state != SessionState::none && is_current(session) && !has_expired(session, now);
+  }
+
+ private:
+  // What this worker knows about a binding beside the directory.
+  struct BindingState {
+    std::int64_t credit = 0;  // round robin
+    std::uint32_t sessions = 0;
+    std::uint16_t epoch = 0;
+    ServerId server = 0;
+    TargetId target = 0;
+  };
+  template <class Address>
+  struct Key {
+    Address client;
+    std::uint16_t client_port = 0;
+    std::uint16_t server_port = 0;  // forward: that was addressed; reverse: the target's
+    std::uint8_t protocol = 0;
+  };
+
+  template <class Address>
+  [[nodiscard]] SessionTable<Address>& table() noexcept {
+    return const_cast<SessionTable<Address>&>(std::as_const(*this).template table<Address>());
+  }
+  template <class Address>
+  [[nodiscard]] static Key<Address> forward_key(const Service& service, const Facts<Address>& facts) noexcept;
+  template <class Address>
+  [[nodiscard]] static Key<Address> reverse_key(const Binding& binding, const Session<Address>& session) noexcept;
+  template <class Address>
+  [[nodiscard]] static Key<Address> reply_key(const Facts<Address>& facts, std::uint8_t form) noexcept;
+  template <class Address>
+  [[nodiscard]] std::uint32_t forward_hash(ServerId server, const Key<Address>& key) const noexcept;
+  template <class Address>
+  [[nodiscard]] std::uint32_t reverse_hash(const Address& target, const Key<Address>& key) const noexcept;
+
+  template <class Address>
+  [[nodiscard]] Session<Address>* find_forward(const Service& service, const Key<Address>& key, std::uint32_t hash,
+                                               std::uint32_t now) noexcept;
+  template <class Address>
+  [[nodiscard]] Session<Address>* find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
+                                               std::uint32_t now) noexcept;
+  template <class Address>
+  [[nodiscard]] Action forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
+  template <class Address>
+  [[nodiscard]] Action reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
+  template <class Address>
+  [[nodiscard]] Action begin_session(const Lookup<Address>& lookup, const Key<Address>& key,
+                                     std::uint32_t now) noexcept;
+  template <class Address>
+  [[nodiscard]] Action create(const Lookup<Address>& lookup, BindingId id, const Session<Address>& draft,
+                              std::uint32_t reverse, std::uint32_t now) noexcept;
+  template <class Address>
+  [[nodiscard]] Action send_to_target(Session<Address>& session, const Facts<Address>& facts,
+                                      std::uint32_t now) noexcept;
+  [[nodiscard]] Pick pick(const Service& service, std::size_t count, const std::vector<BindingId>& ids,
+                          std::uint64_t client) noexcept;
+  template <class Address>
+  void touch(Session<Address>& session, const Facts<Address>& facts, Side from, std::uint32_t now) noexcept;
+  template <class Address>
+  void remove(Session<Address>& session) noexcept;
+  template <class Address>
+  void sweep_table(std::uint32_t& cursor, std::uint32_t now, std::uint32_t records) noexcept;
+
+  template <class Address>
+  [[nodiscard]] bool is_current(const Session<Address>& session) const noexcept {
+    return session.epoch == directory_->bindings[session.binding].epoch;
+  }
+  template <class Address>
+  [[nodiscard]] static bool has_expired(const Session<Address>& session, std::uint32_t now) noexcept {
+    return static_cast<std::int32_t>(session.expires - now) <= 0;
+  }
+
+  const Directory* directory_ = nullptr;
+  std::uint64_t version_ = 0;
+  std::uint64_t seed_;
+  Random random_;
+  std::shared_ptr<Traffic> traffic_;
+  SessionTable<Ipv4Address> table4_;
+  SessionTable<Ipv6Address> table6_;
+  std::uint32_t cursor4_ = 0;
+  std::uint32_t cursor6_ = 0;
+  std::uint32_t reclaimed_at_ = 0;        // when a full table was last searched for dead entries
+  std::vector<BindingState> bindings_;    // by BindingId
+  std::vector<std::uint32_t> rotations_;  // by server number
+  std::array<Candidate, max_targets> candidates_;
+  std::array<std::int64_t, max_targets> credits_{};
+  Tally tally_;
+};
+
+}  // namespace trivet::slb
