@@ -59,6 +59,7 @@ struct LinkInfo {
   bool carrier = false;  // administratively up and with carrier
   MacAddress mac;
   std::uint32_t mtu = 1500;
+  std::uint32_t index = 0;  // of the system; another one under the same name is another interface. 0: not told
   bool operator==(const LinkInfo&) const = default;
 };
 
@@ -71,6 +72,8 @@ class InterfaceIo {
   virtual ~InterfaceIo() = default;
 
   [[nodiscard]] virtual PacketPort& port(std::size_t worker) = 0;
+  // False when the interface that was taken is gone, even if there is one of its name again: destroy this, open anew.
+  [[nodiscard]] virtual bool alive() { return true; }
   // Further unicast and group MACs that the interface shall let in (virtual MACs, joined groups). Replaces the former.
   virtual void set_mac_filter(const std::vector<MacAddress>& addresses) = 0;
   // Addresses of this node on the interface: frames for them count as control frames.
