@@ -24,6 +24,7 @@
 #include "core/io/packet_io.h"
 #include "core/pipeline/chain.h"
 #include "core/pipeline/channel.h"
+#include "core/pipeline/egress_limits.h"
 #include "core/pipeline/packet_pool.h"
 #include "core/pipeline/shared_state.h"
 #include "trivet/host.h"
@@ -31,15 +32,6 @@
 #include "trivet/time.h"
 
 namespace trivet::core {
-
-// Bounds of what egress does beside sending.
-struct EgressLimits {
-  std::size_t parked_packets = 512;  // that wait for neighbours, in all
-  std::size_t parked_per_neighbor = 32;
-  Duration park_timeout = std::chrono::seconds{3};
-  std::uint32_t icmp_errors_per_second = 100;
-  std::uint32_t icmp_error_burst = 50;
-};
 
 struct WorkerConfig {
   std::size_t number = 0;       // 0 .. workers - 1

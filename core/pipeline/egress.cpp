@@ -1,0 +1,354 @@
+#include "core/pipeline/egress.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "core/pipeline/fragment.h"
+
+namespace trivet::core {
+
+namespace {
+
+constexpr std::size_t ethernet_length = sizeof(wire::EthernetHeader);
+
+bool is_ipv4_link_local(const Ipv4Address& address) { return address.bytes[0] == 169 && address.bytes[1] == 254; }
+
+// RFC 1812 section 5.3.7, RFC 3927 section 2.6.2, RFC 4291 sections 2.5.3 and 2.5.6.
+bool is_routable(const IpAddress& address) {
+  if (address.is_unspecified() || address.is_multicast()) return false;
+  if (address.is_v4()) {
+    const Ipv4Address v4 = address.v4();
+    return !v4.is_loopback() && !v4.is_broadcast() && !is_ipv4_link_local(v4);
+  }
+  const Ipv6Address v6 = address.v6();
+  return !v6.is_loopback() && !v6.is_link_local();
+}
+
+bool is_group(const IpAddress& address) {
+  return address.is_multicast() || (address.is_v4() && address.v4().is_broadcast());
+}
+
+Family family_of(const Packet& packet) { return packet.is(packet_class::ipv4) ? Family::ipv4 : Family::ipv6; }
+
+// Bytes of layer 3 of the largest packet that reaches the wire: of a super-frame, one segment with its headers.
+std::size_t wire_length(const Packet& packet) {
+  const std::size_t whole = packet.length - packet.l3_offset;
+  if (packet.segments == SegmentType::none || packet.payload_offset <= packet.l3_offset) return whole;
+  return std::min(whole, std::size_t{packet.payload_offset} - packet.l3_offset + packet.segment_size);
+}
+
+// Moves the start of the frame so that the Ethernet header stands right before layer 3. False without the room.
+bool make_room_for_ethernet(Packet& packet) {
+  const auto shift = static_cast<std::ptrdiff_t>(packet.l3_offset) - static_cast<std::ptrdiff_t>(ethernet_length);
+  if (shift == 0) return true;
+  if (shift < 0 && packet.headroom() < static_cast<std::size_t>(-shift)) return false;
+  packet.data += shift;
+  packet.length = static_cast<std::uint32_t>(packet.length - shift);
+  const auto move = [shift](std::uint16_t& offset) {
+    if (offset != 0) offset = static_cast<std::uint16_t>(offset - shift);
+  };
+  packet.l3_offset = ethernet_length;
+  move(packet.l4_offset);
+  move(packet.payload_offset);
+  move(packet.fragment_header_offset);
+  if (packet.checksum == ChecksumState::partial) move(packet.checksum_start);
+  return true;
+}
+
+}  // namespace
+
+Egress::Egress(EgressLimits limits, Surroundings surroundings, std::uint64_t seed)
+    : pool_(&surroundings.pool),
+      queues_(&surroundings.queues),
+      neighbors_(&surroundings.neighbors),
+      channel_(&surroundings.channel),
+      cells_(&surroundings.cells),
+      reasons_(&surroundings.reasons),
+      park_(limits.parked_packets, limits.parked_per_neighbor, limits.park_timeout),
+      icmp_errors_(limits.icmp_errors_per_second, limits.icmp_error_burst),
+      random_(seed) {}
+
+void Egress::drop(Packet* packet, DropReason reason) noexcept {
+  cells_->drop(reason);
+  pool_->release(packet);
+}
+
+void Egress::transmit(Packet* packet) noexcept {
+  const InterfaceView* const interface = forwarding_->interface(packet->out_interface);
+  if (interface == nullptr || !queues_->has(packet->out_interface)) return drop(packet, reasons_->no_interface);
+  if (!interface->up) return drop(packet, reasons_->no_link);
+  const bool is_too_long = packet->segments == SegmentType::none && packet->length > interface->mtu + ethernet_length;
+  if (packet->length < ethernet_length || is_too_long) return drop(packet, reasons_->bad_frame);
+  queues_->push(packet->out_interface, packet);
+}
+
+void Egress::forward(Packet* packet) noexcept {
+  if (!has_sound_headers(*packet)) return drop(packet, reasons_->invalid_verdict);
+  switch (passage(*packet)) {
+    case Passage::own:
+      return drop(packet, reasons_->own_destination);
+    case Passage::unroutable:
+      return drop(packet, reasons_->unroutable);
+    case Passage::allowed:
+      break;
+  }
+  if (packet->hop_limit() <= 1) return refuse(packet, Origin::forwarded, reasons_->hop_limit, IcmpError::hop_limit);
+  const std::optional<Hop> hop = find_hop(*packet, {});
+  if (!hop) return refuse(packet, Origin::forwarded, reasons_->no_route, IcmpError::no_route);
+  if (is_directed_broadcast(*hop)) return drop(packet, reasons_->unroutable);
+  deliver(packet, Origin::forwarded, *hop);
+}
+
+void Egress::originate(Packet* packet, SendOptions options) noexcept {
+  if (!has_sound_headers(*packet)) return drop(packet, reasons_->invalid_verdict);
+  const IpAddress target = packet->has_next_hop ? packet->next_hop : packet->destination();
+  if (target.is_unspecified()) return drop(packet, reasons_->unroutable);
+  if (is_group(target)) {
+    const NetworkId network = options.network != 0 ? options.network : packet->network;
+    const InterfaceId interface = options.interface != 0 ? options.interface : packet->out_interface;
+    return deliver_to_group(packet, {network, target, interface});
+  }
+  if (forwarding_->answers_for(target)) return drop(packet, reasons_->own_destination);
+  const std::optional<Hop> hop = find_hop(*packet, options);
+  if (!hop) return drop(packet, reasons_->no_route);
+  deliver(packet, Origin::originated, *hop);
+}
+
+// Modules are trusted to be honest, not to be right: a verdict on a packet that is no IP packet, or whose length they
+// have broken, must not reach beyond the buffer.
+bool Egress::has_sound_headers(Packet& packet) const noexcept {
+  const std::size_t room = packet.capacity - std::min<std::size_t>(packet.capacity, packet.headroom());
+  if (packet.data < packet.buffer || packet.length > room || packet.l3_offset >= packet.length) return false;
+  const std::size_t length = packet.length - packet.l3_offset;
+  if (packet.is(packet_class::ipv4)) {
+    if (length < sizeof(wire::Ipv4Header)) return false;
+    const wire::Ipv4Header& header = packet.ipv4();
+    return header.version_and_length >> 4U == 4 && header.header_length() >= sizeof(wire::Ipv4Header) &&
+           header.header_length() <= length;
+  }
+  return packet.is(packet_class::ipv6) && length >= sizeof(wire::Ipv6Header) &&
+         packet.ipv6().version_class_flow.value() >> 28U == 6;
+}
+
+// With a next hop of the module's choice the destination may be a virtual address (direct server return); then the
+// next hop must not be this node.
+Egress::Passage Egress::passage(const Packet& packet) const noexcept {
+  const IpAddress target = packet.has_next_hop ? packet.next_hop : packet.destination();
+  if (forwarding_->find_address(target) != nullptr) return Passage::own;
+  const bool is_target_fine = packet.has_next_hop ? !is_group(target) && !target.is_unspecified() : is_routable(target);
+  return is_target_fine && is_routable(packet.source()) ? Passage::allowed : Passage::unroutable;
+}
+
+std::optional<Egress::Hop> Egress::find_hop(const Packet& packet, SendOptions options) const noexcept {
+  const IpAddress target = packet.has_next_hop ? packet.next_hop : packet.destination();
+  const InterfaceId interface = options.interface != 0 ? options.interface : packet.out_interface;
+  if (options.network != 0) return Hop{options.network, target, interface};
+  if (target.is_v6() && target.v6().is_link_local()) {
+    // Link-local addresses are on every network: the way out says which, else where the packet came in.
+    const InterfaceView* const view = interface == 0 ? nullptr : forwarding_->interface(interface);
+    if (view == nullptr) return packet.network == 0 ? std::nullopt : std::optional(Hop{packet.network, target, 0});
+    if (view->networks.empty()) return std::nullopt;
+    const bool came_by = std::ranges::find(view->networks, packet.network) != view->networks.end();
+    return Hop{came_by ? packet.network : view->networks.front(), target, interface};
+  }
+  const Route* const route = forwarding_->find_route(target);
+  // A next hop is a neighbour: one that is itself behind a router is none.
+  if (route == nullptr || (packet.has_next_hop && route->via)) return std::nullopt;
+  return Hop{route->network, route->via.value_or(target), interface};
+}
+
+// RFC 2644: a router does not forward to all hosts of a network.
+bool Egress::is_directed_broadcast(const Hop& hop) const noexcept {
+  if (!hop.address.is_v4()) return false;
+  const NetworkView* const network = forwarding_->network(hop.network);
+  if (network == nullptr || !network->prefix4 || network->prefix4->length > 30) return false;
+  const std::uint32_t host_bits = 0xffffffffU >> network->prefix4->length;
+  const std::uint32_t number = hop.address.v4().number();
+  return network->prefix4->contains(hop.address) && ((number & host_bits) == 0 || (number & host_bits) == host_bits);
+}
+
+bool Egress::has_link(const Hop& hop) const noexcept {
+  const auto is_up = [this](InterfaceId number) {
+    const InterfaceView* const interface = forwarding_->interface(number);
+    return interface != nullptr && interface->up;
+  };
+  if (hop.interface != 0) return is_up(hop.interface);
+  const NetworkView* const network = forwarding_->network(hop.network);
+  return network != nullptr && std::ranges::any_of(network->interfaces, is_up);
+}
+
+void Egress::deliver(Packet* packet, Origin origin, const Hop& hop) noexcept {
+  const NeighborTable::Found found = neighbors_->find(hop.network, hop.address);
+  if (found.state != NeighborTable::State::usable) return park(packet, origin, hop, found.version);
+  if (!park_.empty() && !is_emptying_) {
+    // Those that wait came earlier.
+    const Park::Index queue = park_.find(hop.network, hop.address);
+    if (queue != Park::none) flush(queue, found);
+  }
+  report_use(found, hop.network, hop.address);
+  finish(packet, origin, found.mac, hop.interface != 0 ? hop.interface : found.interface);
+}
+
+void Egress::deliver_to_group(Packet* packet, const Hop& hop) noexcept {
+  const bool is_broadcast = hop.address.is_v4() && hop.address.v4().is_broadcast();
+  const MacAddress mac = is_broadcast ? MacAddress::broadcast() : multicast_mac(hop.address);
+  if (hop.interface != 0) return finish(packet, Origin::originated, mac, hop.interface);
+  const NetworkView* const network = forwarding_->network(hop.network);
+  if (network == nullptr) return drop(packet, reasons_->no_route);
+  InterfaceId last = 0;
+  for (const InterfaceId number : network->interfaces) {
+    const InterfaceView* const interface = forwarding_->interface(number);
+    if (interface == nullptr || !interface->up) continue;
+    if (last != 0) {
+      Packet* const copy = pool_->acquire(packet->length);
+      if (copy == nullptr) {
+        cells_->drop(reasons_->no_buffer);
+      } else {
+        std::uint8_t* const buffer = copy->buffer;
+        std::uint8_t* const data = copy->data;
+        const std::uint32_t capacity = copy->capacity;
+        *copy = *packet;
+        copy->buffer = buffer;
+        copy->data = data;
+        copy->capacity = capacity;
+        std::memcpy(copy->data, packet->data, packet->length);
+        finish(copy, Origin::originated, mac, last);
+      }
+    }
+    last = number;
+  }
+  if (last == 0) return drop(packet, reasons_->no_link);
+  finish(packet, Origin::originated, mac, last);
+}
+
+void Egress::report_use(const NeighborTable::Found& found, NetworkId network, const IpAddress& address) noexcept {
+  if (!found.needs_confirmation || !neighbors_->claim_used(found)) return;
+  if (!channel_->neighbor_used(network, address)) neighbors_->unclaim_used(found);
+}
+
+void Egress::park(Packet* packet, Origin origin, const Hop& hop, std::uint32_t version) noexcept {
+  if (!has_link(hop)) return refuse(packet, origin, reasons_->no_link, IcmpError::address_unreachable);
+  Park::Index index = park_.find(hop.network, hop.address);
+  if (index == Park::none) {
+    index = park_.open(hop.network, hop.address, now_);
+    if (index == Park::none) return drop(packet, reasons_->park_full);
+    Park::Queue& queue = park_.at(index);
+    queue.version = version;
+    queue.is_reported = channel_->neighbor_wanted(hop.network, hop.address);
+    if (!queue.is_reported) has_unreported_ = true;
+  }
+  if (!park_.add(index, {packet, origin, hop.interface})) drop(packet, reasons_->park_full);
+}
+
+void Egress::flush(Park::Index index, const NeighborTable::Found& neighbor) noexcept {
+  is_emptying_ = true;
+  report_use(neighbor, park_.at(index).network, park_.at(index).address);
+  for (Park::Parked parked = park_.take(index); parked.packet != nullptr; parked = park_.take(index)) {
+    finish(parked.packet, parked.origin, neighbor.mac, parked.interface != 0 ? parked.interface : neighbor.interface);
+  }
+  park_.close(index);
+  is_emptying_ = false;
+}
+
+// An error about one of these packets may be parked in this very queue. It is taken out and dropped with the others;
+// no error is made about it, so that this ends.
+void Egress::abandon(Park::Index index) noexcept {
+  is_emptying_ = true;
+  for (Park::Parked parked = park_.take(index); parked.packet != nullptr; parked = park_.take(index)) {
+    refuse(parked.packet, parked.origin, reasons_->neighbor_unresolved, IcmpError::address_unreachable);
+  }
+  park_.close(index);
+  is_emptying_ = false;
+}
+
+bool Egress::serve_parked() noexcept {
+  if (park_.empty()) return false;
+  const std::uint64_t generation = neighbors_->generation();
+  if (generation == seen_generation_ && !has_unreported_ && now_ < park_.next_deadline()) return false;
+  seen_generation_ = generation;
+  has_unreported_ = false;
+  bool did = false;
+  Park::Index index = park_.oldest();
+  while (index != Park::none) {
+    Park::Queue& queue = park_.at(index);
+    const Park::Index next = queue.younger;
+    const NeighborTable::Found found = neighbors_->find(queue.network, queue.address);
+    // A failure counts only if it was found out after the queue had been opened.
+    const bool has_failed = found.state == NeighborTable::State::failed && found.version != queue.version;
+    if (found.state == NeighborTable::State::usable) {
+      flush(index, found);
+      did = true;
+    } else if (has_failed || now_ >= queue.deadline) {
+      abandon(index);
+      did = true;
+    } else if (!queue.is_reported) {
+      queue.is_reported = channel_->neighbor_wanted(queue.network, queue.address);
+      if (!queue.is_reported) has_unreported_ = true;
+    }
+    index = next;
+  }
+  return did;
+}
+
+void Egress::finish(Packet* packet, Origin origin, const MacAddress& mac, InterfaceId number) noexcept {
+  const InterfaceView* const interface = forwarding_->interface(number);
+  if (interface == nullptr || !queues_->has(number)) return drop(packet, reasons_->no_interface);
+  if (!interface->up) return refuse(packet, origin, reasons_->no_link, IcmpError::address_unreachable);
+  if (wire_length(*packet) > interface->mtu) return finish_too_big(packet, origin, mac, *interface);
+  if (origin == Origin::forwarded) decrement_hop_limit(*packet);
+  put_on_wire(packet, origin, mac, *interface);
+}
+
+// A super-frame is never fragmented: its segments are meant to fit, and who sends it can make smaller ones.
+void Egress::finish_too_big(Packet* packet, Origin origin, const MacAddress& mac,
+                            const InterfaceView& interface) noexcept {
+  constexpr std::uint16_t dont_fragment = 0x4000;
+  const bool is_v4 = packet->is(packet_class::ipv4);
+  const bool may_fragment =
+      packet->segments == SegmentType::none &&
+      (is_v4 ? (packet->ipv4().flags_and_offset.value() & dont_fragment) == 0 : origin == Origin::originated);
+  if (!may_fragment) return refuse(packet, origin, reasons_->too_big, IcmpError::too_big, interface.mtu);
+  complete_checksum(*packet);
+  if (origin == Origin::forwarded) decrement_hop_limit(*packet);
+  std::array<Packet*, max_fragments> pieces{};
+  const std::size_t count =
+      make_fragments(*packet, interface.mtu, static_cast<std::uint32_t>(random_()), *pool_, pieces);
+  if (count == 0) return drop(packet, reasons_->too_big);
+  pool_->release(packet);
+  for (std::size_t i = 0; i < count; ++i) put_on_wire(pieces[i], origin, mac, interface);
+}
+
+MacAddress Egress::source_mac(const Packet& packet, Origin origin, const InterfaceView& interface) const noexcept {
+  if (origin == Origin::originated) {
+    const OwnAddress* const address = forwarding_->find_address(packet.source());
+    if (address == nullptr || address->scope == AddressScope::own) return interface.mac;
+  }
+  return forwarding_->router_mac(interface.number, family_of(packet));
+}
+
+void Egress::put_on_wire(Packet* packet, Origin origin, const MacAddress& mac,
+                         const InterfaceView& interface) noexcept {
+  if (!make_room_for_ethernet(*packet)) return drop(packet, reasons_->invalid_verdict);
+  wire::EthernetHeader& header = packet->ethernet();
+  header.destination = mac;
+  header.source = source_mac(*packet, origin, interface);
+  header.type = packet->is(packet_class::ipv4) ? wire::ether_type::ipv4 : wire::ether_type::ipv6;
+  packet->out_interface = interface.number;
+  queues_->push(interface.number, packet);
+}
+
+void Egress::refuse(Packet* packet, Origin origin, DropReason reason, IcmpError error, std::uint32_t mtu) noexcept {
+  Packet* answer = nullptr;
+  if (origin == Origin::forwarded && may_answer_with_error(*packet, *forwarding_)) {
+    if (icmp_errors_.allow(now_)) {
+      answer = make_icmp_error(*packet, error, mtu, static_cast<std::uint16_t>(random_()), *forwarding_, *pool_);
+    } else {
+      cells_->drop(reasons_->icmp_rate_limited);
+    }
+  }
+  drop(packet, reason);
+  if (answer != nullptr) originate(answer);
+}
+
+}  // namespace trivet::core

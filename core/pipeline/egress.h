@@ -1,0 +1,109 @@
+// Egress: the one step that carries out forward, originate, transmit and drop.
+//
+//   forward    destination and source are routable -> hop limit -> route -> neighbour (or park) -> link -> MTU
+//              (or fragments, or an error) -> hop limit - 1 -> Ethernet header -> queue of the interface
+//   originate  as forward without the checks of foreign traffic, hop limit and ICMP errors; groups and broadcast go out
+//              on every interface of the network that is up
+//   transmit   the frame as it is, through packet.out_interface
+//
+// Thread: worker. Takes every packet it is given: sent, parked, or dropped and counted. begin() comes first in each
+// run. Nothing is allocated after construction.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "core/metrics/registry.h"
+#include "core/pipeline/channel.h"
+#include "core/pipeline/core_reasons.h"
+#include "core/pipeline/egress_limits.h"
+#include "core/pipeline/icmp_error.h"
+#include "core/pipeline/neighbor_table.h"
+#include "core/pipeline/packet_pool.h"
+#include "core/pipeline/park.h"
+#include "core/pipeline/token_bucket.h"
+#include "core/pipeline/transmit_queues.h"
+#include "trivet/forwarding.h"
+#include "trivet/host.h"
+#include "trivet/packet.h"
+#include "trivet/random.h"
+#include "trivet/time.h"
+
+namespace trivet::core {
+
+class Egress {
+ public:
+  // All references live longer. Events about neighbours go into the channel.
+  struct Surroundings {
+    PacketPool& pool;
+    TransmitQueues& queues;
+    NeighborTable& neighbors;
+    Channel& channel;
+    ThreadCells& cells;
+    const CoreReasons& reasons;
+  };
+  Egress(EgressLimits limits, Surroundings surroundings, std::uint64_t seed);
+
+  // The time and the snapshot of this run.
+  void begin(Time now, const ForwardingState& forwarding) noexcept {
+    now_ = now;
+    forwarding_ = &forwarding;
+  }
+  void forward(Packet* packet) noexcept;
+  void originate(Packet* packet, SendOptions options = {}) noexcept;
+  void transmit(Packet* packet) noexcept;
+  void drop(Packet* packet, DropReason reason) noexcept;
+
+  // Flushes queues whose neighbour has become usable, in the order in which the packets came; drops those whose
+  // neighbour has failed or did not answer in time; repeats reports that were lost. True when any packet left the park.
+  bool serve_parked() noexcept;
+  [[nodiscard]] Time poll_at() const noexcept { return park_.next_deadline(); }
+  [[nodiscard]] std::size_t parked() const noexcept { return park_.size(); }
+
+ private:
+  // Where a packet goes: on that network to that address, through that interface (0 = where the neighbour is).
+  struct Hop {
+    NetworkId network = 0;
+    IpAddress address;
+    InterfaceId interface = 0;
+  };
+  enum class Passage : std::uint8_t { allowed, own, unroutable };
+
+  [[nodiscard]] bool has_sound_headers(Packet& packet) const noexcept;
+  [[nodiscard]] Passage passage(const Packet& packet) const noexcept;
+  [[nodiscard]] std::optional<Hop> find_hop(const Packet& packet, SendOptions options) const noexcept;
+  [[nodiscard]] bool is_directed_broadcast(const Hop& hop) const noexcept;
+  [[nodiscard]] bool has_link(const Hop& hop) const noexcept;
+  void deliver(Packet* packet, Origin origin, const Hop& hop) noexcept;
+  void deliver_to_group(Packet* packet, const Hop& hop) noexcept;
+  void park(Packet* packet, Origin origin, const Hop& hop, std::uint32_t version) noexcept;
+  void flush(Park::Index queue, const NeighborTable::Found& neighbor) noexcept;
+  void abandon(Park::Index queue) noexcept;
+  void report_use(const NeighborTable::Found& found, NetworkId network, const IpAddress& address) noexcept;
+  // The last step: interface, MTU, hop limit, Ethernet header.
+  void finish(Packet* packet, Origin origin, const MacAddress& mac, InterfaceId interface) noexcept;
+  void finish_too_big(Packet* packet, Origin origin, const MacAddress& mac, const InterfaceView& interface) noexcept;
+  void put_on_wire(Packet* packet, Origin origin, const MacAddress& mac, const InterfaceView& interface) noexcept;
+  [[nodiscard]] MacAddress source_mac(const Packet& packet, Origin origin,
+                                      const InterfaceView& interface) const noexcept;
+  // Drops the packet; before that an ICMP error about it, if it may have one and the rate limit allows.
+  void refuse(Packet* packet, Origin origin, DropReason reason, IcmpError error, std::uint32_t mtu = 0) noexcept;
+
+  PacketPool* pool_;
+  TransmitQueues* queues_;
+  NeighborTable* neighbors_;
+  Channel* channel_;
+  ThreadCells* cells_;
+  const CoreReasons* reasons_;
+  Park park_;
+  TokenBucket icmp_errors_;
+  Random random_;
+  Time now_{};
+  const ForwardingState* forwarding_ = nullptr;
+  std::uint64_t seen_generation_ = 0;
+  bool has_unreported_ = false;
+  bool is_emptying_ = false;  // a queue of the park: errors about its packets must not empty another one meanwhile
+};
+
+}  // namespace trivet::core

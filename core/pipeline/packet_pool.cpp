@@ -1,0 +1,91 @@
+#include "core/pipeline/packet_pool.h"
+
+#include <cassert>
+
+namespace trivet::core {
+
+namespace {
+
+// One size of buffers: the packets lie in a block of their own, a stack holds the free ones (the last released is the
+// one most likely in the cache).
+class Kind {
+ public:
+  Kind(std::size_t count, std::size_t bytes)
+      : bytes_(bytes),
+        packets_(std::make_unique<Packet[]>(count)),
+        in_use_(count, 0),
+        // Pages that no packet has used stay untouched.
+        arena_(std::make_unique_for_overwrite<std::uint8_t[]>(count * bytes)) {
+    free_.reserve(count);
+    for (std::size_t i = count; i-- > 0;) free_.push_back(static_cast<std::uint32_t>(i));
+  }
+
+  [[nodiscard]] bool fits(std::size_t bytes) const { return bytes + PacketPool::headroom <= bytes_; }
+  [[nodiscard]] std::size_t available() const { return free_.size(); }
+
+  [[nodiscard]] Packet* acquire() noexcept {
+    if (free_.empty()) return nullptr;
+    const std::size_t index = free_.back();
+    free_.pop_back();
+    in_use_[index] = 1;
+    Packet& packet = packets_[index];
+    packet = Packet{};
+    packet.buffer = arena_.get() + index * bytes_;
+    packet.data = packet.buffer + PacketPool::headroom;
+    packet.capacity = static_cast<std::uint32_t>(bytes_);
+    return &packet;
+  }
+
+  [[nodiscard]] bool owns(const Packet* packet) const {
+    const std::less<> before;
+    return !before(packet, packets_.get()) && before(packet, packets_.get() + in_use_.size());
+  }
+
+  void release(const Packet* packet) noexcept {
+    const auto index = static_cast<std::size_t>(packet - packets_.get());
+    assert(in_use_[index] == 1);
+    // A second release must not put the packet on the stack twice, not even where assertions are off.
+    if (in_use_[index] == 0) return;
+    in_use_[index] = 0;
+    free_.push_back(static_cast<std::uint32_t>(index));  // within the reserved capacity
+  }
+
+ private:
+  std::size_t bytes_;
+  std::unique_ptr<Packet[]> packets_;
+  std::vector<std::uint8_t> in_use_;
+  std::unique_ptr<std::uint8_t[]> arena_;
+  std::vector<std::uint32_t> free_;
+};
+
+}  // namespace
+
+struct PacketPool::Storage {
+  explicit Storage(PoolSizes sizes)
+      : small(sizes.small_count, sizes.small_bytes), large(sizes.large_count, sizes.large_bytes) {}
+  Kind small;
+  Kind large;
+};
+
+PacketPool::PacketPool(PoolSizes sizes) : storage_(std::make_unique<Storage>(sizes)) {}
+PacketPool::~PacketPool() = default;
+
+Packet* PacketPool::acquire(std::size_t bytes) noexcept {
+  if (storage_->small.fits(bytes)) return storage_->small.acquire();
+  return storage_->large.fits(bytes) ? storage_->large.acquire() : nullptr;
+}
+
+void PacketPool::release(Packet* packet) noexcept {
+  if (storage_->small.owns(packet)) {
+    storage_->small.release(packet);
+  } else if (storage_->large.owns(packet)) {
+    storage_->large.release(packet);
+  } else {
+    assert(false && "a packet of another pool");
+  }
+}
+
+std::size_t PacketPool::available_small() const noexcept { return storage_->small.available(); }
+std::size_t PacketPool::available_large() const noexcept { return storage_->large.available(); }
+
+}  // namespace trivet::core
