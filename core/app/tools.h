@@ -1,0 +1,20 @@
+// What trivetd does with a file without running it: check and convert.
+//
+// Both print to standard output and standard error and return the exit code: 0 fine, 1 errors in the file.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace trivet::core {
+
+[[nodiscard]] std::string version();
+
+// All errors and warnings, then one line of verdict.
+[[nodiscard]] int check_file(const std::filesystem::path& file, const std::vector<std::filesystem::path>& module_path);
+// A native file as TOML, a TOML file as native.
+[[nodiscard]] int convert_file(const std::filesystem::path& file,
+                               const std::vector<std::filesystem::path>& module_path);
+
+}  // namespace trivet::core

@@ -1,0 +1,66 @@
+#include "core/app/worker_thread.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <vector>
+
+namespace trivet::core {
+
+namespace {
+
+// A worker sleeps at most this long, so that its watchdog sees a sign of life.
+constexpr Duration longest_sleep = std::chrono::milliseconds{500};
+
+void drain_event(int fd) {
+  std::uint64_t ignored = 0;
+  while (::read(fd, &ignored, sizeof(ignored)) > 0) {
+  }
+}
+
+}  // namespace
+
+WorkerThread::WorkerThread(ForwardingWorker& worker, std::function<Time()> clock)
+    : worker_(worker), clock_(std::move(clock)), wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (wake_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  worker_.set_wake_worker([this] { wake(); });
+  thread_ = std::thread([this] { run(); });
+}
+
+WorkerThread::~WorkerThread() {
+  stopping_.store(true, std::memory_order_release);
+  wake();
+  thread_.join();
+  worker_.set_wake_worker({});
+  ::close(wake_fd_);
+}
+
+void WorkerThread::wake() {
+  const std::uint64_t one = 1;
+  // A full counter means that the wake-up is already on its way.
+  [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof(one));
+}
+
+void WorkerThread::run() {
+  std::vector<pollfd> fds;
+  std::uint64_t version = ~worker_.ports_version();
+  while (!stopping_.load(std::memory_order_acquire)) {
+    const bool busy = worker_.run_once(clock_());
+    runs_.fetch_add(1, std::memory_order_relaxed);
+    if (busy) continue;
+    if (version != worker_.ports_version()) {
+      version = worker_.ports_version();
+      fds.assign(1, pollfd{wake_fd_, POLLIN, 0});
+      for (const int fd : worker_.poll_fds()) fds.push_back({fd, POLLIN, 0});
+    }
+    const Duration sleep = std::clamp(worker_.poll_at() - clock_(), Duration{0}, longest_sleep);
+    const timespec timeout{sleep.count() / 1'000'000'000, sleep.count() % 1'000'000'000};
+    if (::ppoll(fds.data(), fds.size(), &timeout, nullptr) > 0 && (fds[0].revents & POLLIN) != 0) drain_event(wake_fd_);
+  }
+}
+
+}  // namespace trivet::core
