@@ -9,12 +9,12 @@
 
 namespace trivet::core {
 
-// Order of sections in `save`. Modules open vrrp between interface and network, server between gateway and target.
+// Order of sections in `save`. Modules put theirs between: vrrp 40, server 60.
 struct SectionRank {
   static constexpr int set = 10;
   static constexpr int interface = 20;
-  static constexpr int network = 40;
-  static constexpr int gateway = 50;
+  static constexpr int network = 50;
+  static constexpr int gateway = 55;
   static constexpr int target = 70;
 };
 
