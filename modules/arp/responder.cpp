@@ -1,0 +1,194 @@
+#include "arp/responder.h"
+
+#include <algorithm>
+
+namespace trivet::arp {
+
+namespace {
+
+constexpr Ipv6Address all_nodes{{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+
+bool is_host_mac(const MacAddress& mac) { return !mac.is_multicast() && !mac.is_zero(); }
+
+bool is_virtual_mac(const ForwardingState& node, Family family, const MacAddress& mac) {
+  const std::uint8_t vrid = node.role().vrid;
+  return vrid != 0 && mac == vrrp_mac(family, vrid);
+}
+
+bool is_on_link(const NetworkView& network, const IpAddress& address) {
+  if (address.is_v6() && address.v6().is_link_local()) return true;
+  const auto& prefix = address.is_v4() ? network.prefix4 : network.prefix6;
+  return prefix.has_value() && prefix->contains(address);
+}
+
+std::vector<NetworkId> networks_of(const ForwardingState& node, InterfaceId interface) {
+  const InterfaceView* view = node.interface(interface);
+  return view == nullptr ? std::vector<NetworkId>{} : view->networks;
+}
+
+// Known entries are updated in every network of the interface; a new one is made in the first that holds the address.
+void learn_source(const ForwardingState& node, const IpAddress& address, const NeighborPlace& place, Learning learning,
+                  Consequence& result) {
+  for (const NetworkId number : networks_of(node, place.interface)) {
+    const NetworkView* network = node.network(number);
+    const bool creates = learning == Learning::create && network != nullptr && is_on_link(*network, address);
+    result.sources.push_back({{number, address}, place, creates ? Learning::create : Learning::update});
+    if (creates) learning = Learning::update;
+  }
+}
+
+void learn_advertisement(const ForwardingState& node, const IpAddress& address, const Advertisement& advertisement,
+                         Consequence& result) {
+  for (const NetworkId number : networks_of(node, advertisement.interface)) {
+    result.advertisements.push_back({{number, address}, advertisement});
+  }
+}
+
+// Another node says that an address of ours is its own.
+void judge_claim(const ForwardingState& node, const OwnAddress& own, const MacAddress& mac, InterfaceId interface,
+                 bool is_probe, Consequence& result) {
+  Claim claim{own.address, mac, interface, is_probe, own.address.is_v4() && !is_probe};
+  if (own.scope == AddressScope::own) {
+    result.claim = claim;
+    return;
+  }
+  if (is_virtual_mac(node, own.address.family(), mac)) {
+    if (node.is_master()) result.remark = Remark::dual_master;
+    return;
+  }
+  if (node.is_master()) {
+    result.claim = claim;
+  } else if (!is_probe && node.role().virtual_mac && node.role().vrid != 0) {
+    // The master of this virtual router speaks with the virtual MAC, so this is somebody else. The master defends.
+    claim.defend = false;
+    result.claim = claim;
+  }
+}
+
+Remark judge_macs(const ForwardingState& node, const MacAddress& said, const MacAddress& ethernet_source) {
+  if (!is_host_mac(said)) return Remark::invalid_mac;
+  if (is_interface_mac(node, said) || is_interface_mac(node, ethernet_source)) return Remark::own_frame;
+  return Remark::none;
+}
+
+Answer make_answer(const ForwardingState& node, const OwnAddress& own, InterfaceId interface, const IpAddress& to,
+                   const MacAddress& to_mac) {
+  return {interface, own.address, mac_for(node, interface, own), to, to_mac, true};
+}
+
+}  // namespace
+
+const OwnAddress* local_address(const ForwardingState& node, InterfaceId interface, const IpAddress& address) noexcept {
+  const OwnAddress* own = node.find_address(address);
+  if (own == nullptr) return nullptr;
+  if (own->interface != 0) return own->interface == interface ? own : nullptr;
+  const NetworkView* network = own->network == 0 ? nullptr : node.network(own->network);
+  if (network == nullptr) return nullptr;
+  const bool is_here =
+      std::find(network->interfaces.begin(), network->interfaces.end(), interface) != network->interfaces.end();
+  return is_here ? own : nullptr;
+}
+
+const OwnAddress* answered_address(const ForwardingState& node, InterfaceId interface,
+                                   const IpAddress& address) noexcept {
+  const OwnAddress* own = local_address(node, interface, address);
+  if (own == nullptr) return nullptr;
+  return own->scope == AddressScope::own || node.is_master() ? own : nullptr;
+}
+
+MacAddress mac_for(const ForwardingState& node, InterfaceId interface, const OwnAddress& own) {
+  if (own.scope == AddressScope::master) return node.router_mac(interface, own.address.family());
+  const InterfaceView* view = node.interface(interface);
+  return view == nullptr ? MacAddress{} : view->mac;
+}
+
+bool is_interface_mac(const ForwardingState& node, const MacAddress& mac) noexcept {
+  return std::any_of(node.interfaces().begin(), node.interfaces().end(),
+                     [&mac](const InterfaceView& view) { return view.mac == mac; });
+}
+
+Consequence on_arp(const ForwardingState& node, const Arrival& arrival, const wire::ArpValues& heard) {
+  Consequence result;
+  if (!is_host_mac(heard.sender_mac)) {
+    result.remark = Remark::invalid_mac;
+    return result;
+  }
+  if (is_interface_mac(node, heard.sender_mac)) {
+    result.remark = Remark::own_frame;
+    return result;
+  }
+  const bool has_sender = !heard.sender.is_unspecified();
+  if (has_sender) {
+    if (const OwnAddress* own = local_address(node, arrival.interface, heard.sender)) {
+      judge_claim(node, *own, heard.sender_mac, arrival.interface, false, result);
+      return result;
+    }
+    if (heard.sender.is_multicast() || heard.sender.is_broadcast() || heard.sender.is_loopback()) return result;
+  }
+
+  const NeighborPlace place{heard.sender_mac, arrival.interface};
+  const bool is_request = heard.operation == wire::ArpOperation::request;
+  if (!is_request || heard.is_announcement()) {
+    const bool solicited = !is_request && !arrival.to_group && !heard.is_announcement();
+    const Advertisement advertisement{place.interface, place.mac, true, solicited, true};
+    if (has_sender) learn_advertisement(node, heard.sender, advertisement, result);
+    return result;
+  }
+  const OwnAddress* own = answered_address(node, arrival.interface, heard.target);
+  if (own != nullptr) {
+    if (heard.is_probe()) judge_claim(node, *own, heard.sender_mac, arrival.interface, true, result);
+    result.answer = make_answer(node, *own, arrival.interface, heard.sender, heard.sender_mac);
+  }
+  if (has_sender) {
+    learn_source(node, heard.sender, place, own != nullptr ? Learning::create : Learning::update, result);
+  }
+  return result;
+}
+
+Consequence on_solicitation(const ForwardingState& node, const Arrival& arrival, const Ipv6Address& source,
+                            const wire::NeighborSolicitation& heard) {
+  Consequence result;
+  const MacAddress mac = heard.source_mac.value_or(arrival.ethernet_source);
+  result.remark = judge_macs(node, mac, arrival.ethernet_source);
+  if (result.remark != Remark::none) return result;
+
+  const bool is_probe = source.is_unspecified();
+  if (!is_probe) {
+    if (const OwnAddress* own = local_address(node, arrival.interface, source)) {
+      judge_claim(node, *own, mac, arrival.interface, false, result);
+      return result;
+    }
+  }
+  const OwnAddress* own = answered_address(node, arrival.interface, heard.target);
+  if (own == nullptr) return result;
+  if (is_probe) {
+    judge_claim(node, *own, mac, arrival.interface, true, result);
+    result.answer = make_answer(node, *own, arrival.interface, all_nodes, multicast_mac(all_nodes));
+    result.answer->solicited = false;
+    return result;
+  }
+  result.answer = make_answer(node, *own, arrival.interface, source, mac);
+  if (heard.source_mac.has_value()) {
+    learn_source(node, source, {mac, arrival.interface}, Learning::create, result);
+  }
+  return result;
+}
+
+Consequence on_advertisement(const ForwardingState& node, const Arrival& arrival,
+                             const wire::NeighborAdvertisement& heard) {
+  Consequence result;
+  const MacAddress mac = heard.target_mac.value_or(arrival.ethernet_source);
+  result.remark = judge_macs(node, mac, arrival.ethernet_source);
+  if (result.remark != Remark::none) return result;
+
+  if (const OwnAddress* own = local_address(node, arrival.interface, heard.target)) {
+    judge_claim(node, *own, mac, arrival.interface, false, result);
+    return result;
+  }
+  const Advertisement advertisement{arrival.interface, mac, heard.target_mac.has_value(), heard.solicited,
+                                    heard.override_entry};
+  learn_advertisement(node, heard.target, advertisement, result);
+  return result;
+}
+
+}  // namespace trivet::arp
