@@ -82,6 +82,7 @@ class Channel {
   void push_task(std::move_only_function<void()> task, std::move_only_function<void()> done = {});
   // Runs `done` of finished tasks and hands further ones to the worker. Returns the number of tasks not finished.
   std::size_t collect_tasks();
+  [[nodiscard]] std::size_t tasks_pending() const noexcept { return submitted_.size(); }
   // Delivers up to `budget` entries: urgent punts first and again after each other entry, then neighbours, messages,
   // normal punts in turn. Returns how many were delivered; less than `budget` means that nothing was left.
   std::size_t drain(ControlSink& sink, std::size_t budget);

@@ -7,6 +7,7 @@ CoreReasons CoreReasons::declare(MetricsRegistry& registry) {
     return registry.add_drop_reason("core", name, help).value_or(DropReason{});
   };
   CoreReasons reasons;
+  for (std::size_t i = 1; i < door_drops.size(); ++i) reasons.door[i] = reason(door_drops[i].name, door_drops[i].help);
   reasons.end_of_chain = reason("end-of-chain", "no module decided about the packet");
   reasons.invalid_verdict = reason("invalid-verdict", "a module's verdict makes no sense for the packet");
   reasons.not_handed_over = reason("not-handed-over", "a module took a buffer and did not hand it over");

@@ -1,15 +1,20 @@
-// The drop reasons of the pipeline behind the door, declared as module "core".
+// The drop reasons of the pipeline, the door's included, declared as module "core".
 //
 // Thread: values after declare().
 #pragma once
 
+#include <array>
+#include <cstddef>
+
 #include "core/metrics/registry.h"
+#include "core/pipeline/door.h"
 #include "trivet/verdict.h"
 
 namespace trivet::core {
 
 struct CoreReasons {
-  DropReason end_of_chain;         // no module decided
+  std::array<DropReason, static_cast<std::size_t>(DoorDrop::count)> door{};  // [none] is unspecified
+  DropReason end_of_chain;                                                   // no module decided
   DropReason invalid_verdict;      // a verdict that makes no sense for this packet
   DropReason not_handed_over;      // a module acquired the packet and forgot it
   DropReason punt_queue_full;      // the control thread does not keep up
@@ -27,6 +32,8 @@ struct CoreReasons {
   DropReason bad_frame;            // transmit: shorter than an Ethernet header, or longer than the MTU
   DropReason control_queue_full;   // a frame of the control thread: the worker does not keep up
   DropReason icmp_rate_limited;    // an ICMP error that was not sent, because of the rate limit
+
+  [[nodiscard]] DropReason of(DoorDrop drop) const { return door[static_cast<std::size_t>(drop)]; }
 
   // Declares them all. Fails only when the registry is full, which a fresh one is not.
   [[nodiscard]] static CoreReasons declare(MetricsRegistry& registry);

@@ -89,7 +89,7 @@ class ForwardingWorker {
   [[nodiscard]] bool transmit(InterfaceId interface, std::span<const std::uint8_t> frame);
   // An IP packet that egress routes as Verdict::originate. False: as above, or not an IP packet.
   [[nodiscard]] bool send(std::span<const std::uint8_t> packet, SendOptions options);
-  // After NeighborTable::update(): a worker that has packets parked looks at them. Cheap.
+  // After NeighborTable::update() or erase(): the worker looks at what it has parked. Cheap; wakes it at most once.
   void neighbors_changed();
 
   // Delivers what the worker has for the control thread, up to `budget` entries, and calls `done` of finished tasks.

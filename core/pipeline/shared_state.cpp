@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "core/pipeline/door.h"
-
 namespace trivet::core {
 
 SharedState::SharedState(MetricsRegistry& metrics, std::size_t workers, std::size_t neighbor_capacity)

@@ -10,13 +10,12 @@
 
 #include "core/metrics/registry.h"
 #include "core/pipeline/core_reasons.h"
+#include "core/pipeline/door.h"
 #include "core/pipeline/epochs.h"
 #include "core/pipeline/neighbor_table.h"
 #include "trivet/forwarding.h"
 
 namespace trivet::core {
-
-struct DoorFilter;
 
 class SharedState {
  public:
