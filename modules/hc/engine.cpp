@@ -102,7 +102,12 @@ std::vector<Engine::Slot> Engine::match_checks(const SubjectConfig& wanted, std:
     if (same != present.end()) {
       slot = *same;
       present.erase(same);
-      checks_[slot].config = config;
+      Check& check = checks_[slot];
+      if (check.config != config && check.waiting_since) {
+        check.waiting_since = now;  // the new timeout counts from now: the old interval may have been longer
+        check.last_success = now;
+      }
+      check.config = config;
     } else {
       slot = take_slot();
       Check& check = checks_[slot];
