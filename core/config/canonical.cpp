@@ -77,6 +77,7 @@ class Canonicaliser {
     std::vector<const SchemaKey*> keys = schema_->keys(object.section);
     std::vector<std::pair<std::size_t, Parameter>> parameters;
     for (ResolvedParameter& resolved : resolve_parameters(object, *schema_)) {
+      if (resolved.is_overridden) continue;
       Parameter parameter = std::move(resolved.parameter);
       std::size_t order = keys.size();
       if (resolved.key != nullptr) {

@@ -45,15 +45,15 @@ class Checker {
 
  private:
   void check_head() {
-    if (!tree_->hostname) {
+    if (!tree_->hostname && !tree_->has_hostname_line) {
       problems_->warning(start(), "no hostname is given, \"trivet\" is used; add a line such as: hostname LB1");
       view_.hostname = "trivet";
-    } else {
+    } else if (tree_->hostname) {
       view_.hostname = tree_->hostname->text;
       check_hostname(*tree_->hostname);
     }
     view_.modules = tree_->module_names();
-    if (view_.modules.empty()) {
+    if (view_.modules.empty() && !tree_->has_modules_line) {
       problems_->error(start(),
                        "no modules are named, so nothing would be done; add a line such as: "
                        "modules vrrp,arp,ping,hc,master,slb,rt");
@@ -122,8 +122,8 @@ class Checker {
     std::vector<std::string> known(std::begin(statement_keywords), std::end(statement_keywords));
     for (const SchemaSection* section : schema_->sections()) {
       if (is_plural_of(object.section, section->spec.name)) {
-        problems_->error(object.position, "section " + quoted(object.section) + " is opened as " +
-                                              quoted(section->spec.name) + ", such as: " + section->spec.name + " 1 {");
+        problems_->error(object.position,
+                         "section " + quoted(object.section) + " is opened as " + quoted(section->spec.name));
         return;
       }
       known.push_back(section->spec.name);
@@ -135,13 +135,12 @@ class Checker {
 
   bool check_index(const Object& object, const SectionSpec& spec) {
     if (spec.last_index == 0 && object.index != 0) {
-      problems_->error(object.position, spec.name + " takes no number, " + std::to_string(object.index) +
-                                            " was given; it opens as: " + spec.name + " {");
+      problems_->error(object.position, spec.name + " takes no number, " + std::to_string(object.index) + " was given");
       return false;
     }
     if (spec.last_index != 0 && object.index == 0) {
       problems_->error(object.position, spec.name + " needs a number from 1 to " + std::to_string(spec.last_index) +
-                                            ", such as: " + spec.name + " 1 {");
+                                            ", such as: " + spec.name + " 1");
       return false;
     }
     if (object.index > spec.last_index) {
@@ -171,6 +170,7 @@ class Checker {
       bad_.insert({view.section, view.index});
       return;
     }
+    if (resolved.is_overridden) return;
     for (Reference& reference : references) references_.push_back({view_.objects.size(), std::move(reference)});
     view.given.push_back(key.name);
     view.parameters.push_back({key.name, std::move(*values), parameter.position});

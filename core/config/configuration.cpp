@@ -56,6 +56,14 @@ std::optional<Tree> edit_configuration(const Tree& tree, std::string_view text, 
   return edited;
 }
 
+std::vector<Problem> in_file_order(const Problems& problems) {
+  std::vector<Problem> list = problems.list();
+  std::ranges::stable_sort(list, [](const Problem& a, const Problem& b) {
+    return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);
+  });
+  return list;
+}
+
 std::optional<ConfigView> check_configuration(const Tree& tree, const Schema& schema, Problems& problems) {
   return check_tree(tree, schema, problems);
 }

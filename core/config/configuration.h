@@ -37,6 +37,9 @@ enum class ConfigFormat : std::uint8_t { native, toml };
 [[nodiscard]] std::optional<Tree> edit_configuration(const Tree& tree, std::string_view text, const std::string& source,
                                                      Problems& problems);
 
+// The problems by line and column, as an operator reads a file; those without line first, else in the order reported.
+[[nodiscard]] std::vector<Problem> in_file_order(const Problems& problems);
+
 // Checks every value, resolves references, fills in defaults, and applies the core's rules between keys. None if
 // `problems` has an error then (one from before included). Keys and sections of modules that are installed but not
 // loaded give a warning and are not in the view.

@@ -98,7 +98,7 @@ std::optional<IpPrefix> check_prefix6(const SectionView& network, Problems& prob
   const auto length = network.integer("mask6");
   const auto inside = network.has("real6") ? network.ipv6("real6") : network.ipv6("virt6");
   if (!inside) {
-    if (length) {
+    if (length && network.has("addr")) {
       problems.warning(network.where("mask6"),
                        title(network) + " has mask6 but neither real6 nor virt6; mask6 has no effect");
     }

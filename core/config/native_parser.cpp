@@ -41,7 +41,7 @@ bool is_statement(std::string_view keyword) {
 class NativeParser {
  public:
   NativeParser(std::string source, Tree& tree, Problems& problems)
-      : source_(std::move(source)), builder_(tree, problems), problems_(&problems) {}
+      : source_(std::move(source)), tree_(&tree), builder_(tree, problems), problems_(&problems) {}
 
   void run(std::string_view text) {
     const std::size_t first_problem = problems_->list().size();
@@ -74,6 +74,7 @@ class NativeParser {
     // What stands before a lexical error is not used, but a '{' at the end of the line still opens the section, so that
     // one mistake is one error.
     if (!lexed.is_good) {
+      note_head_line(lexed.tokens);
       if (!section_ && line.find('{') != std::string_view::npos) section_ = OpenSection{"", position, nullptr, true};
       return;
     }
@@ -84,6 +85,14 @@ class NativeParser {
     } else {
       command_line(tokens);
     }
+  }
+
+  // A hostname or modules line that cannot be read is there all the same.
+  void note_head_line(std::span<const Token> tokens) {
+    if (section_ || tokens.empty() || !is_bare_word(tokens.front())) return;
+    const std::string& keyword = text_of(tokens.front());
+    tree_->has_hostname_line = tree_->has_hostname_line || keyword == "hostname";
+    tree_->has_modules_line = tree_->has_modules_line || keyword == "modules";
   }
 
   void section_line(std::span<const Token> tokens) {
@@ -266,6 +275,7 @@ class NativeParser {
   }
 
   std::string source_;
+  Tree* tree_;
   TreeBuilder builder_;
   Problems* problems_;
   std::optional<OpenSection> section_;
@@ -277,6 +287,8 @@ void parse_native(std::string_view text, const std::string& source, Tree& tree, 
   if (text.size() > TreeLimits::text_size) {
     problems.error({source, 0, 0}, "the configuration has " + std::to_string(text.size()) + " bytes; at most " +
                                        std::to_string(TreeLimits::text_size) + " are read");
+    tree.has_hostname_line = true;
+    tree.has_modules_line = true;
     return;
   }
   NativeParser(source, tree, problems).run(text);

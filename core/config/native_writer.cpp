@@ -79,9 +79,7 @@ class NativeWriter {
     }
     if (count == 0) return;
     const std::string& name = std::prev(last)->section;
-    const std::string plural = section == nullptr             ? name + 's'
-                               : section->spec.plural.empty() ? name
-                                                              : section->spec.plural;
+    const std::string& plural = section == nullptr || section->spec.plural.empty() ? name : section->spec.plural;
     text_ += justified(verb) + (count == 1 ? name : plural) + ' ' + numbers + '\n';
   }
 

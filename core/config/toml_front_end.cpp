@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -27,9 +28,11 @@ class TomlReader {
   void run(const toml::table& root) {
     for (const Entry& entry : entries(root)) {
       if (entry.name == "hostname") {
+        tree_->has_hostname_line = true;
         if (const auto element = read_scalar(*entry.node, entry)) builder_.hostname(entry.position, {Word{{*element}}});
       } else if (entry.name == "modules") {
-        builder_.modules(entry.position, words_of(*entry.node, entry));
+        tree_->has_modules_line = true;
+        if (const auto words = words_of(*entry.node, entry)) builder_.modules(entry.position, *words);
       } else if (const toml::table* table = entry.node->as_table()) {
         read_section(entry, *table);
       } else if (entry.node->is_array_of_tables()) {
@@ -137,7 +140,9 @@ class TomlReader {
       }
       std::vector<Word> words;
       for (const toml::node& word : *inner) {
-        for (Word& read : words_of(word, entry)) words.push_back(std::move(read));
+        auto read = words_of(word, entry);
+        if (!read) return;
+        std::ranges::move(*read, std::back_inserter(words));
       }
       add(entry, object, std::move(words), false);
     }
@@ -147,7 +152,9 @@ class TomlReader {
     return std::any_of(array.begin(), array.end(), [](const toml::node& node) { return node.is_array(); });
   }
 
-  void add(const Entry& entry, Object& object, std::vector<Word> words, bool is_flat) {
+  void add(const Entry& entry, Object& object, std::optional<std::vector<Word>> read_words, bool is_flat) {
+    if (!read_words) return;
+    std::vector<Word>& words = *read_words;
     std::size_t size = 0;
     for (const Word& word : words) {
       for (const Element& element : word.elements) size += element.text.size() + 1;
@@ -160,18 +167,22 @@ class TomlReader {
     object.parameters.push_back({entry.name, std::move(words), is_flat, entry.position});
   }
 
-  // A scalar or an array of scalars as one word; no word for an empty array or a wrong value (reported).
-  std::vector<Word> words_of(const toml::node& node, const Entry& entry) {
+  // A scalar or an array of scalars as one word; no word for an empty array; none for a wrong value (reported).
+  std::optional<std::vector<Word>> words_of(const toml::node& node, const Entry& entry) {
     Word word;
     if (const toml::array* array = node.as_array()) {
       for (const toml::node& item : *array) {
-        if (const auto element = read_scalar(item, entry)) word.elements.push_back(*element);
+        const auto element = read_scalar(item, entry);
+        if (!element) return std::nullopt;
+        word.elements.push_back(*element);
       }
-    } else if (const auto element = read_scalar(node, entry)) {
+      if (word.elements.empty()) return std::vector<Word>{};
+    } else {
+      const auto element = read_scalar(node, entry);
+      if (!element) return std::nullopt;
       word.elements.push_back(*element);
     }
-    if (word.elements.empty()) return {};
-    return {std::move(word)};
+    return std::vector<Word>{std::move(word)};
   }
 
   std::optional<Element> read_scalar(const toml::node& node, const Entry& entry) {
@@ -214,6 +225,8 @@ void parse_toml(std::string_view text, const std::string& source, Tree& tree, Pr
   if (text.size() > TreeLimits::text_size) {
     problems.error({source, 0, 0}, "the configuration has " + std::to_string(text.size()) + " bytes; at most " +
                                        std::to_string(TreeLimits::text_size) + " are read");
+    tree.has_hostname_line = true;
+    tree.has_modules_line = true;
     return;
   }
   try {
@@ -221,6 +234,9 @@ void parse_toml(std::string_view text, const std::string& source, Tree& tree, Pr
   } catch (const toml::parse_error& error) {
     const toml::source_position& at = error.source().begin;
     problems.error({source, at.line, at.column}, "TOML: " + std::string(error.description()));
+    // Unknown what follows: nothing is missing for sure.
+    tree.has_hostname_line = true;
+    tree.has_modules_line = true;
   }
 }
 

@@ -68,7 +68,12 @@ struct Tree {
   std::optional<Element> hostname;
   std::vector<Element> modules;  // empty = no such line
   std::vector<Object> objects;   // in the order of their first definition
-  bool operator==(const Tree&) const = default;
+  // Such a line was there, good or bad: what was wrong with it has been reported.
+  bool has_hostname_line = false;
+  bool has_modules_line = false;
+  bool operator==(const Tree& other) const {
+    return hostname == other.hostname && modules == other.modules && objects == other.objects;
+  }
 
   [[nodiscard]] const Object* find(std::string_view section, std::uint32_t index = 0) const;
   [[nodiscard]] std::vector<std::string> module_names() const;

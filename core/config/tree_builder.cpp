@@ -48,6 +48,7 @@ bool is_single(const Word& word) { return word.elements.size() == 1; }
 }  // namespace
 
 void TreeBuilder::hostname(const Position& position, const std::vector<Word>& words) {
+  tree_->has_hostname_line = true;
   if (words.size() != 1 || !is_single(words.front())) {
     problems_->error(position, "hostname takes one name, such as: hostname LB1");
     return;
@@ -56,6 +57,7 @@ void TreeBuilder::hostname(const Position& position, const std::vector<Word>& wo
 }
 
 void TreeBuilder::modules(const Position& position, const std::vector<Word>& words) {
+  tree_->has_modules_line = true;
   if (words.empty()) {
     problems_->error(position, "modules takes a list of names, such as: modules vrrp,arp,ping");
     return;
@@ -103,8 +105,14 @@ Object* TreeBuilder::open(const Position& position, const std::string& section, 
 std::optional<std::string> TreeBuilder::resolve_section(const Element& name) {
   std::vector<std::string> known;
   for (const Object& object : tree_->objects) {
-    if (object.section == name.text || is_plural_of(name.text, object.section)) return object.section;
-    if (std::ranges::find(known, object.section) == known.end()) known.push_back(object.section);
+    if (object.section == name.text) return object.section;
+  }
+  for (const Object& object : tree_->objects) {
+    if (is_plural_of(name.text, object.section)) return object.section;
+    if (std::ranges::find(known, object.section) == known.end()) {
+      known.push_back(object.section);
+      known.push_back(object.section + 's');
+    }
   }
   problems_->error(name.position, "no " + quoted(name.text) + " is defined above this line" +
                                       (nearest(name.text, known) ? suggestion(name.text, known) : ""));

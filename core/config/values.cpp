@@ -45,7 +45,7 @@ Result<ElementValue> read_integer(const ElementSpec& spec, std::string_view text
   std::int64_t number = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (stop != text.data() + text.size() || error == std::errc::invalid_argument) {
-    return fail("is no number, allowed is " + number_text(spec.minimum) + " to " + number_text(spec.maximum));
+    return fail("is no whole number, allowed is " + number_text(spec.minimum) + " to " + number_text(spec.maximum));
   }
   const auto value = static_cast<double>(number);
   if (error != std::errc() || value < spec.minimum || value > spec.maximum) return fail(out_of_range(spec));
@@ -77,6 +77,8 @@ std::size_t needed_words(const KeySpec& key) {
   return static_cast<std::size_t>(
       std::ranges::count_if(key.words, [](const WordSpec& word) { return !word.is_optional; }));
 }
+
+std::string count_text(std::size_t count) { return std::to_string(count) + (count == 1 ? " value" : " values"); }
 
 class ValueReader {
  public:
@@ -118,8 +120,7 @@ class ValueReader {
     const Word& used = is_text && word.elements.size() > 1 ? (joined_ = joined(word)) : word;
     std::vector<ElementValue> values;
     if (used.elements.size() != spec.elements.size()) {
-      wrong(used.elements.front().position, key_->name + " has " + std::to_string(used.elements.size()) +
-                                                " values separated by commas instead of " +
+      wrong(used.elements.front().position, key_->name + " has " + count_text(used.elements.size()) + " instead of " +
                                                 std::to_string(spec.elements.size()));
       return values;
     }
@@ -326,7 +327,7 @@ std::vector<ResolvedParameter> resolve_parameters(const Object& object, const Sc
       continue;
     }
     if (!key->spec.repeatable) {
-      std::erase_if(resolved, [&](const ResolvedParameter& other) { return other.key == key; });
+      for (ResolvedParameter& other : resolved) other.is_overridden = other.is_overridden || other.key == key;
     }
     const bool is_flat = parameter.flat && parameter.words.size() == 1;
     if (!is_flat) {

@@ -51,10 +51,11 @@ struct Reference {
 struct ResolvedParameter {
   const SchemaKey* key = nullptr;  // null: unknown
   Parameter parameter;             // divided into words; keyword as written
+  bool is_overridden = false;      // a later one of the same key counts instead
 };
 
-// The parameters of an object that count, in the order of the file: of several for a key that is not repeatable only
-// the last is left, a flat array for a repeatable key is several parameters.
+// The parameters of an object in the order of the file. Of several for a key that is not repeatable the last counts, a
+// flat array for a repeatable key is several parameters.
 [[nodiscard]] std::vector<ResolvedParameter> resolve_parameters(const Object& object, const Schema& schema);
 
 }  // namespace trivet::core
