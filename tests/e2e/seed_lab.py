@@ -1,0 +1,248 @@
+"""The network of the seed pair, in network namespaces of its own.
+
+                       crossover (eth1 - eth1)
+                   LB1 ------------------------ LB2
+                  /   \\ eth3            eth3 /   \\
+            eth2 /     +---- access -------+     \\ eth2
+                /      |        |          |      \\
+       target switch   client   gateway    ...     target switch
+          |      |                 |
+         t1      t2             outside
+
+One object of class SeedLab is one laboratory. Everything carries a prefix of this process, so that several run side by
+side; close() removes all of it, whatever state it is in. Needs root.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+SERVICE = "http://[2001:db8::2:4]:8080/"
+VIRT_ACCESS = "2001:db8::2:3"
+VIRT_TARGETS = "2001:db8:ffff::2:3"
+SERVER = "2001:db8::2:4"
+GATEWAY = "2001:db8::2:10"
+
+
+class LabError(Exception):
+    """Something that the laboratory needs does not work; the text says what."""
+
+
+def wait_until(condition, seconds, what, interval=0.05):
+    """Calls condition() until it is true; returns its value. The one place where the laboratory waits."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise LabError(f"not within {seconds} s: {what}")
+        time.sleep(interval)
+
+
+def run(*words, check=True, timeout=30, **options):
+    result = subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, **options)
+    if check and result.returncode != 0:
+        raise LabError(f"{' '.join(words)}: exit {result.returncode}: {result.stderr.strip() or result.stdout.strip()}")
+    return result
+
+
+class SeedLab:
+    def __init__(self, build, configs, offloads=True, ageing=None):
+        """build: folder of the build (bin/, lib/); configs: {"lb1": file, "lb2": file}."""
+        self.build = os.path.abspath(build)
+        self.configs = configs
+        self.offloads = offloads
+        self.ageing = ageing
+        self.prefix = f"tv{os.getpid() % 100000}"
+        self.folder = tempfile.mkdtemp(prefix="trivet-lab-")
+        os.chmod(self.folder, 0o755)  # nginx's workers read from here
+        self.namespaces = []
+        self.processes = {}  # name -> Popen
+
+    # --- construction -----------------------------------------------------------------------------------------------
+
+    def name(self, host):
+        return f"{self.prefix}-{host}"
+
+    def exec(self, host, *words, **options):
+        return run("ip", "netns", "exec", self.name(host), *words, **options)
+
+    def popen(self, key, host, *words, **options):
+        log = open(os.path.join(self.folder, f"{key}.log"), "ab")
+        process = subprocess.Popen(["ip", "netns", "exec", self.name(host), *words], stdin=subprocess.DEVNULL,
+                                   stdout=log, stderr=log, start_new_session=True, **options)
+        log.close()
+        self.processes[key] = process
+        return process
+
+    def add_host(self, host):
+        name = self.name(host)
+        run("ip", "netns", "add", name)
+        self.namespaces.append(name)
+        self.exec(host, "ip", "link", "set", "lo", "up")
+        self.exec(host, "sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0",
+                  "net.ipv6.conf.all.dad_transmits=0", "net.ipv6.conf.default.dad_transmits=0")
+
+    def cable(self, host_a, port_a, host_b, port_b, raw=()):
+        """A veth pair. Hosts in `raw` have their end taken by a node: the kernel must stay silent on it."""
+        run("ip", "-n", self.name(host_a), "link", "add", port_a, "type", "veth", "peer", "name", port_b,
+            "netns", self.name(host_b))
+        for host, port in ((host_a, port_a), (host_b, port_b)):
+            if host in raw:
+                self.exec(host, "sysctl", "-qw", f"net.ipv6.conf.{port}.disable_ipv6=1")
+            if not self.offloads:
+                self.exec(host, "ethtool", "-K", port, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
+            run("ip", "-n", self.name(host), "link", "set", port, "up")
+
+    def add_switch(self, host):
+        self.add_host(host)
+        name = self.name(host)
+        run("ip", "-n", name, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0", "stp_state", "0")
+        if self.ageing is not None:
+            run("ip", "-n", name, "link", "set", "br0", "type", "bridge", "ageing_time", str(int(self.ageing * 100)))
+        self.exec(host, "sysctl", "-qw", "net.ipv6.conf.br0.disable_ipv6=1")
+        run("ip", "-n", name, "link", "set", "br0", "up")
+
+    def plug(self, switch, host, port="eth0", raw=()):
+        end = f"p-{host}"
+        self.cable(host, port, switch, end, raw=raw)
+        self.exec(switch, "sysctl", "-qw", f"net.ipv6.conf.{end}.disable_ipv6=1")
+        run("ip", "-n", self.name(switch), "link", "set", end, "master", "br0")
+
+    def up(self):
+        for switch in ("access", "inside"):
+            self.add_switch(switch)
+        nodes = ("lb1", "lb2")
+        for host in nodes + ("t1", "t2", "client", "gw", "outside"):
+            self.add_host(host)
+        self.cable("lb1", "eth1", "lb2", "eth1", raw=nodes)
+        for node in nodes:
+            self.plug("inside", node, "eth2", raw=nodes)
+            self.plug("access", node, "eth3", raw=nodes)
+        for number, host in ((1, "t1"), (2, "t2")):
+            self.plug("inside", host)
+            self.address(host, "eth0", f"2001:db8:ffff::1:{number}/48", VIRT_TARGETS)
+        self.plug("access", "client")
+        self.address("client", "eth0", "2001:db8::1:100/48", VIRT_ACCESS)
+        self.plug("access", "gw")
+        self.exec("gw", "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+        self.address("gw", "eth0", f"{GATEWAY}/48", None)
+        run("ip", "-n", self.name("gw"), "-6", "route", "add", "2001:db8:ffff::/48", "via", VIRT_ACCESS)
+        self.cable("gw", "eth9", "outside", "eth0")
+        self.address("gw", "eth9", "2001:db8:8000::1/64", None)
+        self.address("outside", "eth0", "2001:db8:8000::2/64", "2001:db8:8000::1")
+        self.start_web()
+        self.start_agents()
+
+    def address(self, host, port, address, gateway):
+        run("ip", "-n", self.name(host), "-6", "address", "add", address, "dev", port, "nodad")
+        if gateway:
+            run("ip", "-n", self.name(host), "-6", "route", "add", "default", "via", gateway)
+
+    def start_web(self):
+        for host in ("t1", "t2"):
+            root = os.path.join(self.folder, f"www-{host}")
+            os.mkdir(root)
+            with open(os.path.join(root, "index.html"), "w", encoding="utf-8") as page:
+                page.write(f"{host}\n")
+            config = os.path.join(self.folder, f"nginx-{host}.conf")
+            with open(config, "w", encoding="utf-8") as file:
+                file.write(f"""
+daemon off; worker_processes 1; pid {self.folder}/nginx-{host}.pid; error_log {self.folder}/nginx-{host}.err;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; client_body_temp_path {self.folder}/{host}-b; proxy_temp_path {self.folder}/{host}-p;
+  fastcgi_temp_path {self.folder}/{host}-f; uwsgi_temp_path {self.folder}/{host}-u; scgi_temp_path {self.folder}/{host}-s;
+  server {{ listen [::]:80; root {root}; }}
+}}
+""")
+            self.popen(f"nginx-{host}", host, "nginx", "-c", config)
+            wait_until(lambda: self.exec(host, "curl", "-s", "-m", "2", "http://[::1]:80/", check=False).stdout, 10,
+                       f"nginx on {host} answers")
+
+    def start_agents(self):
+        for host in ("t1", "t2"):
+            self.popen(f"agent-{host}", host, os.path.join(self.build, "bin", "bngagent"), "-6", "10000")
+
+    # --- nodes ------------------------------------------------------------------------------------------------------
+
+    def run_dir(self, node):
+        return os.path.join(self.folder, f"run-{node}")
+
+    def start_node(self, node):
+        return self.popen(node, node, os.path.join(self.build, "bin", "trivetd"), "-f", "-c", self.configs[node],
+                          "--run-dir", self.run_dir(node))
+
+    def signal_node(self, node, number):
+        process = self.processes.pop(node)
+        process.send_signal(number)
+        process.wait(timeout=10)
+
+    def show(self, node, *words):
+        """The JSON of `trivet show ...`; None when the node does not answer."""
+        result = run(os.path.join(self.build, "bin", "trivet"), "--run-dir", self.run_dir(node), "--json", "show", *words,
+                     check=False)
+        if result.returncode != 0:
+            return None
+        return json.loads(result.stdout)
+
+    def role(self, node):
+        state = self.show(node, "vrrp")
+        return state["role"] if state else None
+
+    def roles(self):
+        return {node: self.role(node) for node in ("lb1", "lb2") if node in self.processes}
+
+    def master(self):
+        """The one master; None when there is none or more than one."""
+        masters = [node for node, role in self.roles().items() if role == "master"]
+        return masters[0] if len(masters) == 1 else None
+
+    def targets_up(self, node):
+        state = self.show(node, "targets")
+        return sum(1 for target in (state or {}).get("targets", []) if target["health"] == "up")
+
+    def wait_ready(self, seconds=30):
+        """One master whose targets are both up."""
+        return wait_until(lambda: (lambda m: m if m and self.targets_up(m) == 2 else None)(self.master()), seconds,
+                          "one master with two targets up", interval=0.1)
+
+    def link(self, node, port, up):
+        """Pulls the cable: the far end goes down, so the node's end loses its carrier."""
+        far = {"eth1": ("lb2" if node == "lb1" else "lb1", "eth1"), "eth2": ("inside", f"p-{node}"),
+               "eth3": ("access", f"p-{node}")}[port]
+        run("ip", "-n", self.name(far[0]), "link", "set", far[1], "up" if up else "down")
+
+    def fetch(self, host="client", url=SERVICE, seconds=2):
+        """The page's text, or None."""
+        result = self.exec(host, "curl", "-sf", "-g", "-m", str(seconds), url, check=False)
+        return result.stdout.strip() if result.returncode == 0 else None
+
+    # --- end --------------------------------------------------------------------------------------------------------
+
+    def close(self):
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes.values():
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(timeout=5)
+        self.processes.clear()
+        for name in reversed(self.namespaces):
+            run("ip", "netns", "del", name, check=False)
+        self.namespaces.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
