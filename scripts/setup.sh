@@ -7,7 +7,7 @@ build="g++ cmake ninja-build ccache lld pkg-config libboost1.81-dev libspdlog-de
   nlohmann-json3-dev libcli11-dev libpcap-dev libnftables-dev libmnl-dev libxxhash-dev libgtest-dev libgmock-dev
   libbenchmark-dev"
 lab="python3 iproute2 nftables nginx-light curl ethtool procps"
-check="tshark clang-19 clang-tidy-19 clang-format libclang-rt-19-dev python3 iperf3"
+check="tshark clang-19 clang-tidy-19 clang-format-14 libclang-rt-19-dev python3 iperf3"
 
 wanted=""
 for group in "${@:-build lab check}"; do
