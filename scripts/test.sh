@@ -78,13 +78,13 @@ if [ "$quick" = no ]; then
 
   say "Building (fuzz targets)"
   cmake --preset fuzz >/dev/null
-  ninja -C build-fuzz fuzz_targets >"$logs/fuzz-build.log" 2>&1 || { tail -n 60 "$logs/fuzz-build.log"; failed=$((failed + 1)); }
-  for target in build-fuzz/bin/*_fuzz; do
-    [ -x "$target" ] || continue
-    name=$(basename "$target" _fuzz)
+  fuzzers=()
+  for source in tests/fuzz/*_fuzz.cpp; do fuzzers+=("$(basename "$source" _fuzz.cpp)"); done
+  ninja -C build-fuzz "${fuzzers[@]/#/fuzz_}" >"$logs/fuzz-build.log" 2>&1 || { tail -n 60 "$logs/fuzz-build.log"; failed=$((failed + 1)); }
+  for name in "${fuzzers[@]}"; do
     mkdir -p "build-fuzz/found/$name"
-    check "Fuzzing $name for $fuzz_seconds s" "$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=4096 \
-      -artifact_prefix="build-fuzz/found/$name-" "build-fuzz/found/$name" "tests/fuzz/corpus/$name"
+    check "Fuzzing $name for $fuzz_seconds s" "build-fuzz/bin/fuzz_$name" -max_total_time="$fuzz_seconds" -timeout=10 \
+      -rss_limit_mb=4096 -artifact_prefix="build-fuzz/found/$name-" "build-fuzz/found/$name" "tests/fuzz/corpus/$name"
   done
 
   check "Format (clang-format)" scripts/check-format.sh
