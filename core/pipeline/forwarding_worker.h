@@ -36,9 +36,9 @@ namespace trivet::core {
 struct WorkerConfig {
   std::size_t number = 0;       // 0 .. workers - 1
   std::size_t batch_size = 64;  // 1..64
-  PoolSizes pool;
-  RingSizes rings;
-  EgressLimits egress;
+  PoolSizes pool{};
+  RingSizes rings{};
+  EgressLimits egress{};
   Duration tick_interval = std::chrono::milliseconds{100};
   std::uint64_t seed = 1;  // of the generators of the modules' workers and of egress
 };
