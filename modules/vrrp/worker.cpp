@@ -12,7 +12,6 @@ void declare_worker(Setup& setup, WorkerReasons& reasons) {
   // An advertisement that waits behind data for three seconds makes a second master.
   setup.punt_urgency(PuntUrgency::urgent);
   reasons.not_ipv4 = setup.drop_reason("not-ipv4", "VRRP over IPv6, which is not spoken");
-  reasons.fragment = setup.drop_reason("fragment", "a fragment of a VRRP packet");
   reasons.wrong_destination = setup.drop_reason("wrong-destination", "VRRP to neither 224.0.0.18 nor an own address");
 
   struct Explained {
@@ -37,7 +36,6 @@ void declare_worker(Setup& setup, WorkerReasons& reasons) {
 Verdict AdvertWorker::on_packet(const Packet& packet, const Batch& batch) const noexcept {
   static_cast<void>(batch);
   if (!packet.is(packet_class::ipv4)) return Verdict::drop(reasons_.not_ipv4);
-  if (packet.is(packet_class::fragment)) return Verdict::drop(reasons_.fragment);
   const wire::Ipv4Header& ip = packet.ipv4();
   if (ip.destination != group4 && !packet.is(packet_class::own)) return Verdict::drop(reasons_.wrong_destination);
   const AdvertCheck check = check_advert(packet.l4_bytes(), ip.hop_limit);

@@ -1,5 +1,6 @@
 // The data path of `vrrp`: hands well-formed advertisements to the control thread and drops everything else of IP
-// protocol 112, each with its reason, so that junk never reaches the queue of urgent packets.
+// protocol 112, each with its reason, so that junk never reaches the queue of urgent packets. Fragments and messages
+// without room for the header do not come so far: the door does not give them the class.
 //
 // Thread: that worker. No allocation, no state.
 #pragma once
@@ -12,8 +13,7 @@
 namespace trivet::vrrp {
 
 struct WorkerReasons {
-  DropReason not_ipv4;  // VRRP over IPv6 (version 3) is not spoken
-  DropReason fragment;
+  DropReason not_ipv4;                                   // VRRP over IPv6 (version 3) is not spoken
   DropReason wrong_destination;                          // neither 224.0.0.18 nor an own address
   std::array<DropReason, advert_error_count> malformed;  // by AdvertError
 };
