@@ -11,7 +11,7 @@ IpPrefix prefix(const char* address, std::uint8_t length) { return {*parse_ip(ad
 // Network 1 (IPv4 and IPv6) on interfaces 1 and 3, network 2 (IPv4 only) on interface 2, default by a gateway on 1.
 ForwardingState::Parts parts() {
   ForwardingState::Parts made;
-  for (const InterfaceId number : {1, 2, 3}) {
+  for (InterfaceId number = 1; number <= 3; ++number) {
     InterfaceView interface;
     interface.number = number;
     interface.up = true;

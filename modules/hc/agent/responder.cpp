@@ -7,12 +7,10 @@
 namespace trivet::hc::agent {
 
 bool Responder::take_token(Time now) {
-  constexpr Duration gap = std::chrono::seconds(1) / answers_per_second;
-  const auto earned = std::min<Duration::rep>((now - refilled_) / gap, answers_per_second);
-  if (earned > 0) {
-    tokens_ = std::min(answers_per_second, tokens_ + static_cast<std::uint32_t>(earned));
-    refilled_ = now;
-  }
+  constexpr Duration gap = Duration(std::chrono::seconds(1)) / answers_per_second;
+  const Duration::rep earned = (now - refilled_) / gap;
+  refilled_ += earned * gap;
+  tokens_ = static_cast<std::uint32_t>(std::min<Duration::rep>(tokens_ + earned, answers_per_second));
   if (tokens_ == 0) {
     return false;
   }
