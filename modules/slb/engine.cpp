@@ -158,7 +158,7 @@ Action Engine::decide(const Lookup<Address>& lookup, std::uint32_t now) noexcept
 template <class Address>
 Session<Address>* Engine::find_forward(const Service& service, const Key<Address>& key, std::uint32_t hash,
                                        std::uint32_t now) noexcept {
-  Session<Address>* session = table<Address>().find(hash, [&](const Session<Address>& record) {
+  Session<Address>* session = sessions_of<Address>().find(hash, [&](const Session<Address>& record) {
     return record.forward_hash == hash && record.client == key.client && record.client_port == key.client_port &&
            record.server_port == key.server_port && record.protocol == key.protocol && is_current(record) &&
            directory_->bindings[record.binding].server == service.number;
@@ -174,7 +174,7 @@ Session<Address>* Engine::find_forward(const Service& service, const Key<Address
 template <class Address>
 Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
                                        std::uint32_t now) noexcept {
-  Session<Address>* session = table<Address>().find(hash, [&](const Session<Address>& record) {
+  Session<Address>* session = sessions_of<Address>().find(hash, [&](const Session<Address>& record) {
     if (!record.has_reverse || record.reverse_hash != hash || record.client != key.client || !is_current(record)) {
       return false;
     }
@@ -348,7 +348,7 @@ Action Engine::begin_session(const Lookup<Address>& lookup, const Key<Address>& 
 template <class Address>
 Action Engine::create(const Lookup<Address>& lookup, BindingId id, const Session<Address>& draft, std::uint32_t reverse,
                       std::uint32_t now) noexcept {
-  SessionTable<Address>& sessions = table<Address>();
+  SessionTable<Address>& sessions = sessions_of<Address>();
   const Binding& binding = directory_->bindings[id];
   const std::optional<std::uint32_t> reverse_reference =
       binding.dsr ? std::optional<std::uint32_t>{} : std::optional<std::uint32_t>{reverse};
@@ -383,12 +383,12 @@ void Engine::remove(Session<Address>& session) noexcept {
     take_from(traffic_->servers[state.server].sessions, 1);
     take_from(traffic_->targets[state.target].sessions, 1);
   }
-  table<Address>().erase(session);
+  sessions_of<Address>().erase(session);
 }
 
 template <class Address>
 void Engine::sweep_table(std::uint32_t& cursor, std::uint32_t now, std::uint32_t records) noexcept {
-  SessionTable<Address>& sessions = table<Address>();
+  SessionTable<Address>& sessions = sessions_of<Address>();
   const std::uint32_t count = std::min(records, sessions.high_water());
   for (std::uint32_t i = 0; i < count; ++i) {
     if (cursor >= sessions.high_water()) cursor = 0;

@@ -154,7 +154,7 @@ class Engine {
   };
 
   template <class Address>
-  [[nodiscard]] SessionTable<Address>& table() noexcept {
+  [[nodiscard]] SessionTable<Address>& sessions_of() noexcept {
     return const_cast<SessionTable<Address>&>(std::as_const(*this).template table<Address>());
   }
   template <class Address>

@@ -1,7 +1,8 @@
 // The sessions of one worker and one address family: a bounded slab of records and one index over both directions.
 //
-//   index    buckets of one cache line: 10 references with 16 bits of tag each; every hash has two buckets (the emptier
-//            one takes a new reference). Forward and reverse key of a record are two references in the same index.
+//   index    buckets of one cache line: 10 references with 16 bits of tag each; every hash has two buckets: the emptier
+//            one takes a new reference, and a full one sends one of its own to that one's other. Forward and reverse
+//            key of a record are two references in the same index.
 //   records  32 bytes (IPv4) or 44 (IPv6): what only this session knows. What all sessions of a server and a target
 //            share stands once, in the Directory.
 //
@@ -105,22 +106,25 @@ class SessionTable {
   [[nodiscard]] Record* insert(std::uint32_t forward_hash, std::optional<std::uint32_t> reverse_hash) noexcept {
     if (size_ == capacity_) return nullptr;
     const std::uint32_t at = free_head_ != 0 ? free_head_ - 1 : high_water_;
-    if (!add_reference(forward_hash, at + 1)) return nullptr;
-    if (reverse_hash && !add_reference(*reverse_hash, at + 1)) {
-      remove_reference(forward_hash, at + 1);
-      return nullptr;
-    }
     Record& record = records_[at];
-    if (free_head_ != 0) {
-      free_head_ = record.expires;
-    } else {
-      ++high_water_;
-    }
-    ++size_;
+    const std::uint32_t next_free = record.expires;
+    // Before the references: making room for the second one may move the first, by these hashes.
     record = Record{};
     record.forward_hash = forward_hash;
     record.reverse_hash = reverse_hash.value_or(0);
     record.has_reverse = reverse_hash.has_value();
+    const bool has_forward = add_reference(forward_hash, at + 1);
+    if (!has_forward || (reverse_hash && !add_reference(*reverse_hash, at + 1))) {
+      if (has_forward) remove_reference(forward_hash, at + 1);
+      record.expires = next_free;
+      return nullptr;
+    }
+    if (free_head_ != 0) {
+      free_head_ = next_free;
+    } else {
+      ++high_water_;
+    }
+    ++size_;
     return &record;
   }
 
@@ -194,11 +198,36 @@ class SessionTable {
     const Place place = place_of(hash);
     Bucket& first = buckets_[place.first];
     Bucket& second = buckets_[place.second];
-    Bucket& emptier = used_slots(second) < used_slots(first) ? second : first;
+    if (put_in(used_slots(second) < used_slots(first) ? second : first, place.tag, reference)) return true;
+    if (make_room(place.first)) return put_in(first, place.tag, reference);
+    return make_room(place.second) && put_in(second, place.tag, reference);
+  }
+  static bool put_in(Bucket& bucket, std::uint16_t tag, std::uint32_t reference) noexcept {
     for (std::size_t i = 0; i < slots; ++i) {
-      if (emptier.references[i] != 0) continue;
-      emptier.references[i] = reference;
-      emptier.tags[i] = place.tag;
+      if (bucket.references[i] != 0) continue;
+      bucket.references[i] = reference;
+      bucket.tags[i] = tag;
+      return true;
+    }
+    return false;
+  }
+  // Moves one reference of a full bucket to the other bucket of its hash. Rare: costs a look at up to ten records.
+  bool make_room(std::uint32_t number) noexcept {
+    Bucket& bucket = buckets_[number];
+    for (std::size_t i = 0; i < slots; ++i) {
+      const Record& record = records_[bucket.references[i] - 1];
+      const Place forward = place_of(record.forward_hash);
+      const Place reverse = place_of(record.reverse_hash);
+      const auto is_here = [&](const Place& place) {
+        return place.tag == bucket.tags[i] && (place.first == number || place.second == number);
+      };
+      const bool may_be_reverse = record.has_reverse && is_here(reverse);
+      // Where it could be either of the two, nobody knows which other bucket is its own.
+      if (is_here(forward) == may_be_reverse) continue;
+      const Place& place = may_be_reverse ? reverse : forward;
+      const std::uint32_t other = place.first == number ? place.second : place.first;
+      if (other == number || !put_in(buckets_[other], place.tag, bucket.references[i])) continue;
+      bucket.references[i] = 0;
       return true;
     }
     return false;

@@ -60,7 +60,7 @@ BalancerWorker::BalancerWorker(WorkerContext& context, const Snapshot<Directory>
 
 const Engine* BalancerWorker::engine() noexcept {
   if (engine_ != nullptr) engine_->use(directory_.get());
-  return engine_->get();
+  return engine_.get();
 }
 
 void BalancerWorker::classify(const Packet& packet, Work& work) noexcept {
