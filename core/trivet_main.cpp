@@ -21,7 +21,6 @@ int main(int argc, char** argv) {
   std::vector<std::string> words;
 
   CLI::App app{"trivet - looks into a running trivetd and tells it what to do", "trivet"};
-  app.usage("Usage: trivet [OPTIONS] COMMAND [ARGUMENTS]");
   app.set_version_flag("--version", std::string("trivet ") + trivet::core::version());
   app.add_option("--run-dir", run_dir, "folder of the daemon's socket (default /run/trivet)");
   app.add_option("-i,--instance", instance, "instance number, 0 to 127 (default 0)")->check(CLI::Range(0, 127));
