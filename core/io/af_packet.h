@@ -18,7 +18,7 @@ namespace trivet::core {
 
 struct AfPacketOptions {
   bool take = false;              // take interfaces that carry addresses of the system (--take)
-  std::filesystem::path run_dir;  // where the daemon keeps its files; nothing is written there now
+  std::filesystem::path run_dir;  // where the daemon keeps its files; nothing needs one here now
   // Hears sentences about what does not work as it should but does not prevent taking an interface.
   std::function<void(const std::string&)> warn = [](const std::string&) {};
 };

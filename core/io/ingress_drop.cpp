@@ -86,10 +86,11 @@ IngressDrop::Failure classify(int number) {
 
 }  // namespace
 
-std::expected<IngressDrop, IngressDrop::Refusal> IngressDrop::install(const std::string& interface) {
+std::expected<IngressDrop, IngressDrop::Refusal> IngressDrop::install(const std::string& interface,
+                                                                      int interface_index) {
   auto socket = NetlinkSocket::open(NETLINK_NETFILTER);
   if (!socket) return std::unexpected(Refusal{Failure::unsupported, socket.error().text});
-  const Batch batch = make_batch(interface, "trivet-" + interface);
+  const Batch batch = make_batch(interface, "trivet-" + interface + "-" + std::to_string(interface_index));
   if (const auto done = socket->request(batch.bytes(), chain_sequence); !done) {
     return std::unexpected(Refusal{classify(socket->last_error()), done.error().text});
   }

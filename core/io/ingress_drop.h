@@ -20,7 +20,7 @@ class IngressDrop {
     Failure kind = Failure::other;
     std::string text;
   };
-  [[nodiscard]] static std::expected<IngressDrop, Refusal> install(const std::string& interface);
+  [[nodiscard]] static std::expected<IngressDrop, Refusal> install(const std::string& interface, int interface_index);
 
  private:
   explicit IngressDrop(NetlinkSocket socket) : socket_(std::move(socket)) {}

@@ -158,7 +158,7 @@ Result<std::unique_ptr<KernelGuard>> KernelGuard::take(const std::string& name, 
   if (auto done = silence(*route, *link, *present); !done) {
     return fail("cannot take interface " + name + ": " + done.error().text);
   }
-  auto drop = IngressDrop::install(name);
+  auto drop = IngressDrop::install(name, link->index);
   if (drop) {
     guard->drop_ = std::move(*drop);
   } else if (drop.error().kind == IngressDrop::Failure::unsupported) {

@@ -3,9 +3,13 @@
 #include <libmnl/libmnl.h>
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <set>
 #include <utility>
 #include <vector>
@@ -14,11 +18,35 @@ namespace trivet::core {
 
 namespace {
 
-// RFC 2863: an interface without a notion of its own operational state says "unknown" and passes frames.
+// The flags are the state of the moment. The operational state (RFC 2863) follows later and is believed only where it
+// says what flags cannot: that an interface with carrier must not pass frames yet.
 bool has_carrier(const LinkEntry& link) {
   constexpr std::uint32_t needed = IFF_UP | IFF_LOWER_UP;
-  return (link.flags & needed) == needed &&
-         (link.operational_state == IF_OPER_UP || link.operational_state == IF_OPER_UNKNOWN);
+  return (link.flags & needed) == needed && link.operational_state != IF_OPER_DORMANT &&
+         link.operational_state != IF_OPER_TESTING;
+}
+
+constexpr long look_every_nanoseconds = 100'000'000;
+
+Result<FileDescriptor> start_timer() {
+  FileDescriptor timer{::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)};
+  const itimerspec period{{0, look_every_nanoseconds}, {0, look_every_nanoseconds}};
+  if (!timer.valid() || ::timerfd_settime(timer.get(), 0, &period, nullptr) != 0) {
+    return fail(std::string{"cannot start a timer: "} + std::strerror(errno));
+  }
+  return timer;
+}
+
+Result<FileDescriptor> wait_for_any(int first, int second) {
+  FileDescriptor wait{::epoll_create1(EPOLL_CLOEXEC)};
+  for (const int fd : {first, second}) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    if (!wait.valid() || ::epoll_ctl(wait.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+      return fail(std::string{"cannot wait for link events: "} + std::strerror(errno));
+    }
+  }
+  return wait;
 }
 
 LinkInfo info_of(const LinkEntry& link) {
@@ -37,13 +65,23 @@ Result<LinkWatch> LinkWatch::open() {
   auto requests = NetlinkSocket::open(NETLINK_ROUTE);
   if (!requests) return std::unexpected(requests.error());
   events->set_non_blocking();
-  LinkWatch watch{std::move(*events), std::move(*requests)};
+  auto timer = start_timer();
+  if (!timer) return std::unexpected(timer.error());
+  auto wait = wait_for_any(events->fd(), timer->get());
+  if (!wait) return std::unexpected(wait.error());
+  LinkWatch watch{std::move(*events), std::move(*requests), std::move(*timer), std::move(*wait)};
   watch.read_all();
   return watch;
 }
 
 LinkInfo LinkWatch::link(const std::string& name) {
   if (name.empty() || name.size() >= IFNAMSIZ) return {};
+  asked_.insert(name);
+  const auto entry = query(name);
+  return entry ? info_of(*entry) : LinkInfo{};
+}
+
+std::optional<LinkEntry> LinkWatch::query(const std::string& name) {
   alignas(nlmsghdr) std::array<std::uint8_t, 128> buffer{};
   nlmsghdr* message = mnl_nlmsg_put_header(buffer.data());
   message->nlmsg_type = RTM_GETLINK;
@@ -52,14 +90,24 @@ LinkInfo LinkWatch::link(const std::string& name) {
   message->nlmsg_seq = 1;
   mnl_nlmsg_put_extra_header(message, sizeof(ifinfomsg));
   mnl_attr_put_strz(message, IFLA_IFNAME, name.c_str());
-  LinkInfo info;
+  std::optional<LinkEntry> entry;
   static_cast<void>(requests_.dump({buffer.data(), message->nlmsg_len}, [&](const nlmsghdr& answer) {
-    if (const auto entry = parse_link(answer)) info = info_of(*entry);
+    if (auto parsed = parse_link(answer)) entry = std::move(parsed);
   }));
-  return info;
+  return entry;
+}
+
+void LinkWatch::look_at_asked() {
+  // A copy: whoever is told may ask for more.
+  const std::vector<std::string> names{asked_.begin(), asked_.end()};
+  for (const std::string& name : names) {
+    if (const auto entry = query(name)) update(*entry);
+  }
 }
 
 void LinkWatch::process() {
+  std::uint64_t periods = 0;
+  if (::read(timer_.get(), &periods, sizeof periods) == sizeof periods) look_at_asked();
   alignas(nlmsghdr) std::array<std::uint8_t, 32768> buffer{};
   while (true) {
     const int size = events_.receive(buffer);
