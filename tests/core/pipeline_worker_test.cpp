@@ -39,7 +39,7 @@ Trace run_mixed_load(std::size_t batch_size) {
   lab.know_everybody();
   lab.script.decide = [](Packet& packet, Batch&) {
     if (!packet.is(packet_class::udp)) return Verdict::next();
-    switch (packet.udp().source_port % 6) {
+    switch (packet.udp().source_port.value() % 6) {
       case 0:
         return Verdict::drop({});
       case 1:
@@ -117,7 +117,7 @@ TEST(WorkerChain, AModuleSeesOnlyWhatItAskedForAndWhatIsUndecided) {
   Lab lab;
   ScriptedWorker udp_only;
   udp_only.decide = [](Packet& packet, Batch&) {
-    return packet.udp().source_port == 1 ? Verdict::consumed() : Verdict::next();
+    return packet.udp().source_port.value() == 1 ? Verdict::consumed() : Verdict::next();
   };
   ScriptedWorker last;
   last.decide = [](Packet&, Batch&) { return Verdict::next(); };
