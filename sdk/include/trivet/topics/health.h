@@ -40,7 +40,7 @@ struct GatewayHealth {
   Health health = Health::undecided;
   std::string reason;
   Time since{};
-  Time last_answer{};        // of any tracked family; epoch = never
+  Time last_answer{};        // the oldest of its checks' last answers, so both families are fresh; epoch = never
   bool operator==(const GatewayHealth&) const = default;
 };
 
