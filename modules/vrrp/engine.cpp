@@ -279,12 +279,10 @@ void Engine::note_peer(const Received& received, Time now, Actions& out) {
 void Engine::receive_as_master(const Received& received, Time now, Actions& out) {
   const std::uint8_t priority = received.advert.priority;
   const bool better = priority > effective_ || (priority == effective_ && received.source > *attachment_.address);
-  if (priority == leaving_priority) {
-    advertise(effective_, now, out);
-  } else if (better) {
+  if (better) {
     last_master_ = received.source;
     become_backup(words::beaten_by(received.source, priority, effective_), now, out);
-  } else if (now - last_sent_ >= interval() / 4) {
+  } else if (priority == leaving_priority || now - last_sent_ >= interval() / 4) {
     advertise(effective_, now, out);
   }
 }

@@ -173,8 +173,8 @@ class Engine {
  private:
   // A live master of lower priority has been heard, and this node is about to outbid it.
   struct Attempt {
-    Time since{};
-    Time asked{};  // the last AskGateway
+    Time since;
+    Time asked;  // the last AskGateway
     Ipv4Address master;
     std::uint8_t priority = 0;
   };
@@ -215,24 +215,24 @@ class Engine {
   PeerTable peers_;
   Role role_ = Role::init;
   std::string reason_ = "starting";
-  Time since_{};
+  Time since_;
   std::uint8_t effective_ = 0;
 
   Time advert_at_ = never;  // master
-  Time last_sent_{};
+  Time last_sent_;
   std::uint16_t next_id_;
   std::uint32_t ids_used_ = 0;  // how many of the identifications before next_id_ are ours; at most remembered_ids
 
-  Time silent_since_{};  // backup: the last advertisement that counted
+  Time silent_since_;  // backup: the last advertisement that counted
   Silence silence_ = Silence::master_down;
   Ipv4Address last_master_;  // unspecified = none heard since the start
   std::optional<Attempt> attempt_;
-  Time stable_since_{};
+  Time stable_since_;
   bool was_decided_ = false;
 
   std::array<Time, 4> complained_{};  // by Complaint; epoch = never
   std::string last_complaint_;
-  Time last_complaint_at_{};
+  Time last_complaint_at_;
 };
 
 }  // namespace trivet::vrrp

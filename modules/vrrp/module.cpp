@@ -74,7 +74,7 @@ class VrrpModule final : public Module {
   std::array<Counter, tally_count> counters_{};
   std::optional<Engine> engine_;
   std::vector<Fact> facts_;
-  Time now_{};  // of the last call: commands are not told the time
+  Time now_;  // of the last call: commands are not told the time
   std::optional<RoleState> published_role_;
   std::vector<GroupMembership> published_groups_;
 };

@@ -29,7 +29,7 @@ class PeerTable {
  private:
   struct Entry {
     VrrpPeer peer;
-    Time published{};
+    Time published;
   };
   std::vector<Entry> entries_;  // by address
 };

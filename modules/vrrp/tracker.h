@@ -61,7 +61,7 @@ class Tracker {
   std::map<InterfaceId, bool> links_;
   std::set<std::string> undecided_targets_;
   Health gateway_ = Health::up;
-  Time last_answer_{};
+  Time last_answer_;
 };
 
 }  // namespace trivet::vrrp
