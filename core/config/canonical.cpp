@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -50,7 +51,7 @@ class Canonicaliser {
       if (written.section == "set" && written.parameters.empty()) continue;
       result.objects.push_back(std::move(written));
     }
-    std::ranges::stable_sort(result.objects, [&](const Object& a, const Object& b) {
+    std::ranges::sort(result.objects, [&](const Object& a, const Object& b) {
       return std::pair(order_of(a), a.index) < std::pair(order_of(b), b.index);
     });
     return result;
@@ -75,7 +76,7 @@ class Canonicaliser {
     written.state = has_life_cycle ? object.state : LifeCycle::enabled;
 
     std::vector<const SchemaKey*> keys = schema_->keys(object.section);
-    std::vector<std::pair<std::size_t, Parameter>> parameters;
+    std::map<std::size_t, std::vector<Parameter>> parameters;  // by the order of their keys
     for (ResolvedParameter& resolved : resolve_parameters(object, *schema_)) {
       if (resolved.is_overridden) continue;
       Parameter parameter = std::move(resolved.parameter);
@@ -88,10 +89,9 @@ class Canonicaliser {
         if (defaults_ == Defaults::left_out && parameter.words == default_words(key, *schema_)) continue;
       }
       parameter.flat = false;
-      parameters.emplace_back(order, std::move(parameter));
+      parameters[order].push_back(std::move(parameter));
     }
-    std::ranges::stable_sort(parameters, {}, [](const auto& entry) { return entry.first; });
-    for (auto& [order, parameter] : parameters) written.parameters.push_back(std::move(parameter));
+    for (auto& [order, list] : parameters) std::ranges::move(list, std::back_inserter(written.parameters));
     return written;
   }
 

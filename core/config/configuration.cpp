@@ -1,6 +1,7 @@
 #include "core/config/configuration.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "core/config/checker.h"
@@ -57,10 +58,15 @@ std::optional<Tree> edit_configuration(const Tree& tree, std::string_view text, 
 }
 
 std::vector<Problem> in_file_order(const Problems& problems) {
-  std::vector<Problem> list = problems.list();
-  std::ranges::stable_sort(list, [](const Problem& a, const Problem& b) {
-    return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);
-  });
+  std::vector<std::tuple<std::uint32_t, std::uint32_t, std::size_t>> order;
+  for (std::size_t i = 0; i < problems.list().size(); ++i) {
+    const Position& position = problems.list()[i].position;
+    order.emplace_back(position.line, position.column, i);
+  }
+  std::ranges::sort(order);
+  std::vector<Problem> list;
+  list.reserve(order.size());
+  for (const auto& [line, column, i] : order) list.push_back(problems.list()[i]);
   return list;
 }
 

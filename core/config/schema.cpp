@@ -89,9 +89,10 @@ Result<void> insert(std::vector<Entry>& list, Entry entry, const std::string& ti
   return {};
 }
 
+// The entries lie in one vector in the order of declaration, which their addresses keep.
 template <class Entry>
 void sort_by_rank(std::vector<const Entry*>& list) {
-  std::ranges::stable_sort(list, [](const Entry* a, const Entry* b) { return a->spec.rank < b->spec.rank; });
+  std::ranges::sort(list, {}, [](const Entry* entry) { return std::pair(entry->spec.rank, entry); });
 }
 
 }  // namespace

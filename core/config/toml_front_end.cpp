@@ -1,3 +1,15 @@
+// TOML++ 3.3 states with assertions what malformed input can break ("[[ = 1" ends the process, and is undefined with
+// NDEBUG). Here they are exceptions: the library is compiled into this file, with its assertions on.
+#undef NDEBUG
+#undef TOML_HEADER_ONLY
+#undef TOML_SHARED_LIB
+#define TOML_HEADER_ONLY 1
+#define TOML_ASSERT(expression) (static_cast<bool>(expression) ? void() : ::trivet::core::toml_assertion_failed())
+
+namespace trivet::core {
+[[noreturn]] static void toml_assertion_failed();
+}  // namespace trivet::core
+
 #include "core/config/toml_front_end.h"
 
 #include <toml++/toml.h>
@@ -7,11 +19,17 @@
 #include <charconv>
 #include <iterator>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "core/config/nearest.h"
 
 namespace trivet::core {
+
+static void toml_assertion_failed() {
+  throw std::logic_error("a syntax error that the parser cannot place, such as [[ without a name behind it");
+}
+
 namespace {
 
 struct Entry {
@@ -57,7 +75,7 @@ class TomlReader {
     for (const auto& [key, node] : table) {
       list.push_back({std::string(key.str()), position_of(key.source()), &node});
     }
-    std::ranges::stable_sort(list, [](const Entry& a, const Entry& b) {
+    std::ranges::sort(list, [](const Entry& a, const Entry& b) {
       return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);
     });
     return list;
@@ -231,13 +249,16 @@ void parse_toml(std::string_view text, const std::string& source, Tree& tree, Pr
   }
   try {
     TomlReader(source, tree, problems).run(toml::parse(text, source));
+    return;
   } catch (const toml::parse_error& error) {
     const toml::source_position& at = error.source().begin;
     problems.error({source, at.line, at.column}, "TOML: " + std::string(error.description()));
-    // Unknown what follows: nothing is missing for sure.
-    tree.has_hostname_line = true;
-    tree.has_modules_line = true;
+  } catch (const std::logic_error& error) {
+    problems.error({source, 0, 0}, std::string("TOML: ") + error.what());
   }
+  // Unknown what follows: nothing is missing for sure.
+  tree.has_hostname_line = true;
+  tree.has_modules_line = true;
 }
 
 }  // namespace trivet::core

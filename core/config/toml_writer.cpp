@@ -26,6 +26,15 @@ bool is_toml_integer(std::string_view text) {
   return digits.front() != '0' || text == "0";
 }
 
+// Whether a bare TOML float reads back as the same text.
+bool is_toml_float(std::string_view text) {
+  if (text.find('.') == std::string_view::npos || text.size() > 15) return false;
+  ElementSpec any;
+  any.type = ElementType::seconds;
+  const auto value = read_element(any, text);
+  return value && to_text(*value) == text;
+}
+
 // The type of each element as the words are laid out; none where the schema does not know.
 std::optional<ElementType> type_of(const KeySpec* key, std::size_t word, std::size_t element) {
   if (key == nullptr || word >= key->words.size()) return std::nullopt;
@@ -74,13 +83,31 @@ class TomlWriter {
 
   static std::string value(std::span<const Parameter* const> parameters, const KeySpec* key) {
     if (parameters.size() == 1 && is_flat(*parameters.front(), key)) return flat(*parameters.front(), key);
+    // One element each: a plain array says the same.
+    const bool is_plain =
+        parameters.size() > 1 && key != nullptr && is_split(*key) &&
+        std::ranges::all_of(parameters, [](const Parameter* parameter) { return is_one(*parameter); });
     std::string text = "[";
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       const Parameter& parameter = *parameters[i];
       text += i == 0 ? "" : ", ";
+      if (is_plain) {
+        text += elements(parameter, key);
+        continue;
+      }
       text += is_flat(parameter, key) ? '[' + elements(parameter, key) + ']' : words(parameter, key);
     }
     return text + ']';
+  }
+
+  // Whether a flat array of several elements is several parameters.
+  static bool is_split(const KeySpec& key) {
+    return key.repeatable && key.words.size() == 1 && !key.words.front().is_list &&
+           key.words.front().elements.size() == 1;
+  }
+
+  static bool is_one(const Parameter& parameter) {
+    return parameter.words.size() == 1 && parameter.words.front().elements.size() == 1;
   }
 
   // Whether the flat form reads back into the same words.
@@ -89,18 +116,15 @@ class TomlWriter {
     if (key == nullptr) return false;
     std::vector<Element> all;
     for (const Word& word : parameter.words) all.insert(all.end(), word.elements.begin(), word.elements.end());
-    const bool is_split = key->repeatable && key->words.size() == 1 && !key->words.front().is_list &&
-                          key->words.front().elements.size() == 1;
-    if (is_split) return all.size() < 2;  // several elements would be several parameters
+    if (is_split(*key)) return all.size() < 2;  // several elements would be several parameters
     return all.empty() || divide(all, *key) == parameter.words;
   }
 
   // One element as a bare value, unless it is a list; several as an array.
   static std::string flat(const Parameter& parameter, const KeySpec* key) {
     const bool is_list = key != nullptr && key->words.front().is_list;
-    const bool is_one = parameter.words.size() == 1 && parameter.words.front().elements.size() == 1;
     const std::string text = elements(parameter, key);
-    return is_one && !is_list ? text : '[' + text + ']';
+    return is_one(parameter) && !is_list ? text : '[' + text + ']';
   }
 
   static std::string elements(const Parameter& parameter, const KeySpec* key) {
@@ -127,7 +151,9 @@ class TomlWriter {
       const bool is_number =
           !type || *type == ElementType::integer || *type == ElementType::seconds || *type == ElementType::reference;
       text += i == 0 ? "" : ", ";
-      text += is_number && is_toml_integer(element) ? element : toml_string(element);
+      const bool is_bare =
+          (is_number && is_toml_integer(element)) || (type == ElementType::seconds && is_toml_float(element));
+      text += is_bare ? element : toml_string(element);
     }
     return text;
   }
