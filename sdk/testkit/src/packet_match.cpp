@@ -122,9 +122,9 @@ std::string show(std::span<const std::uint8_t> frame) {
   return lines(dissect(frame), nullptr) + "    " + hex(frame) + '\n';
 }
 
-std::string difference(std::span<const std::uint8_t> actual, std::span<const std::uint8_t> expected) {
-  actual = unpadded(actual, expected.size());
-  expected = unpadded(expected, actual.size());
+std::string difference(const Frame& actual_frame, const Frame& expected_frame) {
+  const auto actual = unpadded(actual_frame, expected_frame.size());
+  const auto expected = unpadded(expected_frame, actual_frame.size());
   if (std::ranges::equal(actual, expected)) return {};
   const auto actual_fields = dissect(actual);
   const auto expected_fields = dissect(expected);

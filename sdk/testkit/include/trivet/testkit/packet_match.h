@@ -36,7 +36,7 @@ struct FrameField {
 [[nodiscard]] std::string show(std::span<const std::uint8_t> frame);
 
 // Empty when the frames are equal; else both, with the fields that differ marked.
-[[nodiscard]] std::string difference(std::span<const std::uint8_t> actual, std::span<const std::uint8_t> expected);
+[[nodiscard]] std::string difference(const Frame& actual, const Frame& expected);
 
 // "5e 00 01", without line breaks.
 [[nodiscard]] std::string hex(std::span<const std::uint8_t> bytes);
