@@ -119,9 +119,8 @@ TEST_F(AnnouncerTest, AFreshMacThatIsSilentIsAnnouncedAgainOneAddressATimeInTurn
   announcer.set_refresh(seconds(2));
   announcer.set({virt(3), virt(4), virt(3, 2)}, at(seconds(0)));
   (void)run_until(at(seconds(5)));
-  EXPECT_THAT(run_until(at(seconds(11))),
-              ElementsAre("7000 10.0.0.4 if1", "7000 10.0.0.3 if2", "9000 10.0.0.3 if1", "9000 10.0.0.3 if2",
-                          "11000 10.0.0.4 if1", "11000 10.0.0.3 if2"));
+  EXPECT_THAT(run_until(at(seconds(11))), ElementsAre("7000 10.0.0.4 if1", "7000 10.0.0.3 if2", "9000 10.0.0.3 if1",
+                                                      "9000 10.0.0.3 if2", "11000 10.0.0.4 if1", "11000 10.0.0.3 if2"));
 }
 
 TEST_F(AnnouncerTest, OtherFramesWithTheMacPutTheRefreshOff) {

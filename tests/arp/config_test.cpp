@@ -1,0 +1,45 @@
+#include "arp/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "arp/module.h"
+#include "trivet/testkit/harness.h"
+
+namespace trivet::arp {
+namespace {
+
+using testing::HasSubstr;
+
+SectionView settings(std::vector<ParameterView> parameters) {
+  SectionView section;
+  section.section = "set";
+  section.parameters = std::move(parameters);
+  return section;
+}
+
+TEST(ArpConfig, HasDefaults) {
+  const Config config = parse_config(settings({}));
+  EXPECT_EQ(config.refresh, std::chrono::seconds(2));
+  EXPECT_EQ(config.cache_entries, 8192U);
+}
+
+TEST(ArpConfig, ReadsItsKeys) {
+  const Config config = parse_config(settings({{"arprefresh", {{0.5}}, {}}, {"arpcache", {{std::int64_t{100}}}, {}}}));
+  EXPECT_EQ(config.refresh, std::chrono::milliseconds(500));
+  EXPECT_EQ(config.cache_entries, 100U);
+  EXPECT_FALSE(config == Config{});
+}
+
+TEST(ArpConfig, ValuesOutOfRangeAreRefusedWithTheRange) {
+  testkit::Harness node({&descriptor}, "hostname A\nmodules arp\n");
+  for (const char* line :
+       {"set arprefresh 3601\n", "set arpcache 63\n", "set arpcache 65537\n", "set arprefresh x\n"}) {
+    const Problems problems = node.reload(std::string("hostname A\nmodules arp\n") + line);
+    EXPECT_TRUE(problems.has_errors()) << line;
+  }
+  EXPECT_FALSE(node.reload("hostname A\nmodules arp\nset arprefresh 0\nset arpcache 64\n").has_errors());
+}
+
+}  // namespace
+}  // namespace trivet::arp
