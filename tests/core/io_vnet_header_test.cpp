@@ -17,8 +17,8 @@ struct TcpFrame {
   TcpFrame() {
     packet.buffer = bytes.data();
     packet.data = bytes.data();
-    packet.capacity = bytes.size();
-    packet.length = bytes.size();
+    packet.capacity = static_cast<std::uint32_t>(bytes.size());
+    packet.length = static_cast<std::uint32_t>(bytes.size());
     bytes[l4_at + 12] = 0x50;
   }
   std::array<std::uint8_t, 4000> bytes{};

@@ -32,7 +32,7 @@ class IoLinks : public testing::Test {
           backend_->process_link_events();
           return std::ranges::count(events_, name) > 0 && condition(backend_->link(name));
         },
-        std::chrono::milliseconds{500});
+        std::chrono::milliseconds{900});
   }
   static bool is_up(const core::LinkInfo& link) { return link.carrier; }
   static bool is_down(const core::LinkInfo& link) { return link.exists && !link.carrier; }
