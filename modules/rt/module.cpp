@@ -21,7 +21,6 @@ constexpr std::array refusal_names{
     RefusalName{Refusal::own_source, "own-source", "From the network with an address of this node as source."},
     RefusalName{Refusal::bad_source, "bad-source", "Source is unspecified, a group, loopback or reserved."},
     RefusalName{Refusal::link_local, "link-local", "Source or destination is valid on one link only."},
-    RefusalName{Refusal::link_broadcast, "link-broadcast", "A single IP destination in a frame to many."},
     RefusalName{Refusal::directed_broadcast, "directed-broadcast", "To all hosts of a connected IPv4 network."},
     RefusalName{Refusal::not_routable, "not-routable", "Destination is unspecified, loopback or reserved."}};
 static_assert(refusal_names.size() == static_cast<std::size_t>(Refusal::count));

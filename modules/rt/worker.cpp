@@ -55,7 +55,6 @@ Verdict RouterWorker::decide(const Packet& packet, const ForwardingState& forwar
   if (packet.is(packet_class::multicast)) return Verdict::next();
   if (packet.is(packet_class::own | packet_class::virtual_ip)) return drop(Refusal::own_address);
   if (!forwarding.ip_forwarding()) return drop(Refusal::forwarding_off);
-  if (packet.ethernet().destination.is_multicast()) return drop(Refusal::link_broadcast);
   if (packet.is(packet_class::ipv4)) {
     const Ipv4Address& source = packet.ipv4().source;
     const Ipv4Address& destination = packet.ipv4().destination;

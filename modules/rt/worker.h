@@ -17,7 +17,6 @@ enum class Refusal : std::uint8_t {
   own_source,          // from the network, but with an address of this node as source
   bad_source,          // a source that no host can have
   link_local,          // scope of one link, either end
-  link_broadcast,      // one IP destination in a frame to many
   directed_broadcast,  // to all hosts of a connected IPv4 network
   not_routable,        // a destination that is nowhere: unspecified, loopback, IPv4 class E
   count
