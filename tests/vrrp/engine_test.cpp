@@ -237,6 +237,21 @@ TEST_F(OneEngine, NotYetStableBackupLetsALowerMasterRestartMasterDown) {
   EXPECT_EQ(engine.preemption(now), "ready");
 }
 
+TEST_F(OneEngine, NodeThatComesBackFromInitIsStableFromThenOn) {
+  Config untracked = pair_config();
+  untracked.tracked_links.clear();
+  make_backup(untracked);
+  now += 20s;
+  ignore(engine.set_link(1, false, now));
+  ignore(engine.set_link(3, false, now));
+  ignore(engine.set_link(3, true, now));
+  ignore(hear(190, lower_address, 3));
+  EXPECT_EQ(engine.next_timer().name, "master down");
+  now += 8s;
+  ignore(hear(190, lower_address, 3));
+  EXPECT_EQ(engine.next_timer().name, "takeover");
+}
+
 TEST_F(OneEngine, OwnLossDuringSkewTimeCancelsTheTakeover) {
   make_backup();
   now += 9s;
