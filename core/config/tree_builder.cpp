@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "core/config/nearest.h"
 #include "core/config/tree.h"
@@ -120,6 +121,11 @@ std::optional<std::string> TreeBuilder::resolve_section(const Element& name) {
 }
 
 std::vector<std::uint32_t> TreeBuilder::object_numbers(const std::string& section, const Word& list) {
+  std::set<std::uint32_t> existing;
+  for (const Object& object : tree_->objects) {
+    if (object.section == section) existing.insert(object.index);
+  }
+  std::set<std::uint32_t> seen;
   std::vector<std::uint32_t> numbers;
   std::vector<std::uint32_t> missing;
   Position missing_position;
@@ -132,12 +138,9 @@ std::vector<std::uint32_t> TreeBuilder::object_numbers(const std::string& sectio
     }
     for (std::uint64_t number = range->first; number <= range->second; ++number) {
       const auto index = static_cast<std::uint32_t>(number);
-      if (find(section, index) != nullptr) {
-        if (!contains(numbers, index)) numbers.push_back(index);
-      } else if (!contains(missing, index) && missing.size() < TreeLimits::range_size) {
-        if (missing.empty()) missing_position = element.position;
-        missing.push_back(index);
-      }
+      if (!seen.insert(index).second) continue;
+      if (!existing.contains(index) && missing.empty()) missing_position = element.position;
+      (existing.contains(index) ? numbers : missing).push_back(index);
     }
   }
   if (!missing.empty()) {
