@@ -44,6 +44,7 @@ void HcModule::declare(Setup& setup) {
     setup.add_key(std::move(key));
   }
   setup.wants(packet_class::own);
+  setup.must_stand_before("master", "behind that gate a backup would not get the answers to its probes");
   counters_.probes[static_cast<std::size_t>(ProbeType::echo)] =
       setup.counter("echo_probes_sent", "echo requests sent to targets and gateway");
   counters_.probes[static_cast<std::size_t>(ProbeType::tcp)] =

@@ -471,5 +471,29 @@ TEST(HcModule, ConfigurationMistakesAreSaidWithTheirPlace) {
   EXPECT_THAT(said, Contains(HasSubstr("target 1: ping: the timeout is shorter than the interval")));
 }
 
+// Asked through the declaration: the constraint holds whatever the master module is.
+struct Constraints final : Setup {
+  void open_section(SectionSpec) override {}
+  void add_key(KeySpec) override {}
+  void wants(PacketClass) override {}
+  void punt_urgency(PuntUrgency) override {}
+  Counter counter(std::string, std::string) override { return {}; }
+  DropReason drop_reason(std::string, std::string) override { return {}; }
+  void command(CommandSpec, CommandHandler) override {}
+  void must_stand_before(std::string module, std::string) override { before.push_back(std::move(module)); }
+  void must_stand_after(std::string, std::string) override {}
+  std::vector<std::string> before;
+
+ private:
+  void topic(TopicId, TopicUse) override {}
+};
+
+TEST(HcModule, StandsBeforeTheGateSoThatABackupHearsItsAnswers) {
+  HcModule module;
+  Constraints constraints;
+  module.declare(constraints);
+  EXPECT_EQ(constraints.before, std::vector<std::string>{"master"});
+}
+
 }  // namespace
 }  // namespace trivet::hc
