@@ -15,13 +15,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
-#include <new>
 #include <optional>
-#include <type_traits>
 
 #include "slb/tcp_state.h"
+#include "slb/zeroed_array.h"
 #include "trivet/net/address.h"
 
 namespace trivet::slb {
@@ -45,28 +42,6 @@ struct Session {
 };
 static_assert(sizeof(Session<Ipv4Address>) == 32);
 static_assert(sizeof(Session<Ipv6Address>) == 44);
-
-// Zeroed memory that the kernel hands out page by page when it is first touched.
-template <class T>
-class ZeroedArray {
-  static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
-
- public:
-  explicit ZeroedArray(std::size_t count) : memory_(std::calloc(count + 1, padded), &std::free) {
-    if (memory_ == nullptr) throw std::bad_alloc();
-    // One element more was taken, so that there is room to align.
-    std::size_t room = (count + 1) * padded;
-    void* first = memory_.get();
-    data_ = static_cast<T*>(std::align(alignof(T), count * sizeof(T), first, room));
-  }
-  [[nodiscard]] T& operator[](std::size_t i) noexcept { return data_[i]; }
-  [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return data_[i]; }
-
- private:
-  static constexpr std::size_t padded = std::max(sizeof(T), alignof(T));
-  std::unique_ptr<void, void (*)(void*)> memory_;
-  T* data_ = nullptr;
-};
 
 template <class Address>
 class SessionTable {

@@ -19,6 +19,12 @@
 namespace trivet::slb {
 namespace {
 
+const Ipv4Address service4 = *parse_ipv4("10.0.0.80");
+const Ipv4Address other4 = *parse_ipv4("10.0.0.99");
+const Ipv6Address service6 = *parse_ipv6("2001:db8::80");
+const Ipv6Address other6 = *parse_ipv6("2001:db8::99");
+const Ipv6Address clients6 = *parse_ipv6("2001:db8:2::");
+
 class Context final : public WorkerContext {
  public:
   [[nodiscard]] std::size_t number() const override { return 0; }
@@ -36,8 +42,8 @@ class Context final : public WorkerContext {
 std::unique_ptr<const Directory> two_targets() {
   ServerConfig server;
   server.number = 1;
-  server.address4 = parse_ipv4("10.0.0.80");
-  server.address6 = parse_ipv6("2001:db8::80");
+  server.address4 = service4;
+  server.address6 = service6;
   server.port = 8080;
   server.protocol = wire::ip_protocol::tcp;
   server.session_id = SessionId::connection;
@@ -86,13 +92,13 @@ class Packets {
     if (family_ == Family::ipv4) {
       packet.ipv4() = wire::Ipv4Header{};
       packet.ipv4().source = Ipv4Address::from_number(0xac100000U + (client >> 4U));
-      packet.ipv4().destination = to_service ? *parse_ipv4("10.0.0.80") : *parse_ipv4("10.0.0.99");
+      packet.ipv4().destination = to_service ? service4 : other4;
     } else {
       packet.ipv6() = wire::Ipv6Header{};
-      packet.ipv6().source = *parse_ipv6("2001:db8:2::");
+      packet.ipv6().source = clients6;
       const std::uint32_t host = client >> 4U;
       std::memcpy(packet.ipv6().source.bytes.data() + 12, &host, sizeof host);
-      packet.ipv6().destination = to_service ? *parse_ipv6("2001:db8::80") : *parse_ipv6("2001:db8::99");
+      packet.ipv6().destination = to_service ? service6 : other6;
     }
     packet.tcp() = wire::TcpHeader{};
     packet.tcp().source_port = static_cast<std::uint16_t>(1024 + (client & 15U));
