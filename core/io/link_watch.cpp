@@ -91,9 +91,10 @@ std::optional<LinkEntry> LinkWatch::query(const std::string& name) {
   mnl_nlmsg_put_extra_header(message, sizeof(ifinfomsg));
   mnl_attr_put_strz(message, IFLA_IFNAME, name.c_str());
   std::optional<LinkEntry> entry;
-  static_cast<void>(requests_.dump({buffer.data(), message->nlmsg_len}, [&](const nlmsghdr& answer) {
+  const auto done = requests_.dump({buffer.data(), message->nlmsg_len}, [&](const nlmsghdr& answer) {
     if (auto parsed = parse_link(answer)) entry = std::move(parsed);
-  }));
+  });
+  if (!done) return std::nullopt;
   return entry;
 }
 

@@ -192,7 +192,8 @@ class PcapBackend::Io : public InterfaceIo {
   Io(const Io&) = delete;
   Io& operator=(const Io&) = delete;
   ~Io() override {
-    if (interface_->writer) static_cast<void>(interface_->writer->flush());
+    // What cannot be written is not tried again by who opens the interface next.
+    if (interface_->writer && !interface_->writer->flush()) interface_->writer.reset();
     interface_->open = false;
   }
 
