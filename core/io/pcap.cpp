@@ -209,7 +209,7 @@ class PcapBackend::Io : public InterfaceIo {
 PcapBackend::PcapBackend(ReplaySpeed speed) : clock_(std::make_shared<Clock>(speed)) {}
 PcapBackend::~PcapBackend() = default;
 
-Result<std::unique_ptr<PcapBackend>> PcapBackend::create(std::map<std::string, CaptureFiles> interfaces,
+Result<std::unique_ptr<PcapBackend>> PcapBackend::create(const std::map<std::string, CaptureFiles>& interfaces,
                                                          ReplaySpeed speed) {
   std::unique_ptr<PcapBackend> backend{new PcapBackend{speed}};
   std::optional<Duration> first_frame;

@@ -65,8 +65,8 @@ enum class ReplaySpeed {
 class PcapBackend : public IoBackend {
  public:
   // Reads all files at once, so that replaying does no file access. `interfaces` by the name in the configuration.
-  [[nodiscard]] static Result<std::unique_ptr<PcapBackend>> create(std::map<std::string, CaptureFiles> interfaces,
-                                                                   ReplaySpeed speed);
+  [[nodiscard]] static Result<std::unique_ptr<PcapBackend>> create(
+      const std::map<std::string, CaptureFiles>& interfaces, ReplaySpeed speed);
   PcapBackend(const PcapBackend&) = delete;
   PcapBackend& operator=(const PcapBackend&) = delete;
   ~PcapBackend() override;

@@ -1,6 +1,7 @@
 #include "core/io/traffic_filter.h"
 
 #include <cstdint>
+#include <utility>
 
 #include "trivet/wire/headers.h"
 
