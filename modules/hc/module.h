@@ -59,7 +59,7 @@ class HcModule : public Module {
   Actions actions_;               // emptied by carry_out()
   bool paths_changed_ = false;
   bool gateway_requested_ = false;
-  Time now_{};  // of the last call that knew the time
+  Time now_;  // of the last call that knew the time
 };
 
 [[nodiscard]] Module* create_module();

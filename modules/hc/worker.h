@@ -29,7 +29,7 @@ class PuntLimit {
 
  private:
   std::uint32_t tokens_ = burst;
-  Time refilled_{};
+  Time refilled_;
 };
 
 class AnswerWorker : public PacketWorker<AnswerWorker> {

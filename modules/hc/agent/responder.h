@@ -71,7 +71,7 @@ class Responder {
   bool is_running_ = false;
   std::vector<Waiting> waiting_;
   std::uint32_t tokens_ = answers_per_second;
-  Time refilled_{};
+  Time refilled_;
   Statistics statistics_;
 };
 

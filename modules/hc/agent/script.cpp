@@ -13,8 +13,6 @@
 
 #include "hc/agent/responder.h"
 
-extern char** environ;
-
 namespace trivet::hc::agent {
 namespace {
 
