@@ -23,7 +23,7 @@ void InterfaceManager::apply(const std::vector<InterfaceObject>& objects, Time n
     entry.object = object;
   }
   for (auto& [number, entry] : entries_) {
-    entry.retry_at = now;
+    if (entry.io == nullptr) entry.retry_at = now;
     update(entry, now);
   }
 }
@@ -62,7 +62,11 @@ bool InterfaceManager::update(Entry& entry, Time now) {
     entry.retry_at = never;
   } else {
     entry.link = backend_.link(entry.object.spec.name);
-    if (!entry.link.exists) close(entry);
+    // What is gone must be given back by every worker before its successor can be taken: not in this call.
+    if (entry.io != nullptr && (!entry.link.exists || !entry.io->alive())) {
+      close(entry);
+      entry.retry_at = now + reopen_delay;
+    }
     if (entry.io == nullptr && entry.retry_at <= now) open(entry, now);
     if (entry.io != nullptr) {
       entry.retry_at = never;

@@ -21,6 +21,7 @@ namespace trivet::core {
 class InterfaceManager {
  public:
   static constexpr Duration retry_interval = std::chrono::seconds{1};
+  static constexpr Duration reopen_delay = std::chrono::milliseconds{100};  // of an interface that was gone
 
   InterfaceManager(IoBackend& backend, std::size_t workers) : backend_(backend), workers_(workers) {}
 

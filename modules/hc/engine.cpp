@@ -354,8 +354,10 @@ SubjectState Engine::combine(const Subject& subject) const {
   state.health = Health::up;
   state.reason = subject.checks.empty() ? "no checks" : "all checks good";
   state.last_answer = subject.checks.empty() ? Time{} : never;
+  bool waits = false;
   for (const Slot slot : subject.checks) {
     const Check& check = checks_[slot];
+    waits = waits || (check.health == Health::undecided && check.path.usable);
     const bool is_worse = check.health == Health::down
                               ? state.health != Health::down
                               : check.health == Health::undecided && state.health == Health::up;
@@ -368,6 +370,7 @@ SubjectState Engine::combine(const Subject& subject) const {
     }
     state.last_answer = std::min(state.last_answer, check.last_answer);
   }
+  state.is_blocked = state.health == Health::undecided && !waits;
   return state;
 }
 

@@ -52,9 +52,10 @@ using PathFinder = std::function<Path(const IpAddress& destination)>;
 struct SubjectState {
   Health health = Health::undecided;
   std::string reason;
-  Time since{};
+  Time since;
   std::int64_t agent_value = -1;  // of the first agent check that is up; -1 = none
-  Time last_answer{};             // the oldest of its checks' last answers; epoch = one has never been answered
+  Time last_answer;               // the oldest of its checks' last answers; epoch = one has never been answered
+  bool is_blocked = false;        // undecided, and no probe can leave for any check that is
   bool operator==(const SubjectState&) const = default;
 };
 
@@ -79,8 +80,8 @@ struct CheckStatus {
   std::optional<IpAddress> address;
   Health health = Health::undecided;
   std::string reason;
-  Time since{};
-  Time last_answer{};  // epoch = never
+  Time since;
+  Time last_answer;  // epoch = never
   std::optional<Duration> round_trip;
   Time next_probe = never;
   std::int64_t value = -1;
@@ -118,28 +119,28 @@ class Engine {
   struct Attempt {
     bool open = false;  // sent and without answer
     Probe probe;
-    Time sent{};
+    Time sent;
   };
 
   struct Check {
-    bool in_use = false;
     SubjectId subject = 0;
+    bool in_use = false;
+    bool has_success = false;  // since the last start
+    Health health = Health::undecided;
+    Failure failure = Failure::none;  // of the newest attempt that somebody refused
     CheckConfig config;
     std::optional<IpAddress> destination;
+    std::uint16_t sequence = 0;
     Path path;
-    Health health = Health::undecided;
-    Time since{};
-    Failure failure = Failure::none;    // of the newest attempt that somebody refused
+    Time since;
     std::optional<Time> waiting_since;  // first probe since the last start
-    Time last_success{};                // meaningful when `has_success`
-    bool has_success = false;           // since the last start
-    Time last_answer{};                 // epoch = never; survives a lost path
+    Time last_success;                  // meaningful when has_success
+    Time last_answer;                   // epoch = never; survives a lost path
     std::optional<Duration> round_trip;
     std::int64_t value = -1;
     Time next_probe = never;
     Time retransmit = never;
     Duration retransmit_gap{};
-    std::uint16_t sequence = 0;
     std::vector<Attempt> attempts;  // ring
     std::size_t newest = 0;
     Time queued = never;  // where it stands in queue_
@@ -199,7 +200,7 @@ class Engine {
   std::map<SubjectId, Subject> subjects_;
   std::set<std::pair<Time, Slot>> queue_;  // one entry for each check that has something to do
   std::unordered_map<Flow, std::pair<Slot, std::size_t>, FlowHash> flows_;  // to slot and place in its ring
-  Time last_gateway_request_{};
+  Time last_gateway_request_;
   bool has_gateway_request_ = false;
 };
 

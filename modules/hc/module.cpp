@@ -201,10 +201,10 @@ void HcModule::carry_out(Time now) {
 void HcModule::announce(const SubjectChange& change) {
   const SubjectState& state = *engine_->state(change.subject);
   if (change.subject == gateway_subject) {
-    host_->bus().publish(GatewayHealth{state.health, state.reason, state.since, state.last_answer});
+    host_->bus().publish(GatewayHealth{state.health, state.reason, state.since, state.last_answer, state.is_blocked});
   } else {
     host_->bus().publish(TargetHealth{static_cast<TargetId>(change.subject), state.health, state.reason,
-                                      state.agent_value, state.since});
+                                      state.agent_value, state.since, state.is_blocked});
   }
   if (change.is_new || change.former == state.health) {
     return;

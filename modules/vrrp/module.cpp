@@ -120,18 +120,19 @@ void VrrpModule::subscribe() {
       return engine.set_link(static_cast<InterfaceId>(std::stoul(key)), false, now);
     });
   });
-  bus.subscribe<GatewayHealth>([this](const GatewayHealth& gateway) {
-    facts_.emplace_back([health = gateway.health, answer = gateway.last_answer](Engine& engine, Time now) {
-      return engine.set_gateway(health, answer, now);
-    });
+  // A check that cannot be made has nothing to be waited for: it is decided, and not up. Otherwise a node whose link to
+  // the targets is down would never be stable and never replace a master that is worse off.
+  const auto decided = [](Health health, bool is_blocked) { return is_blocked ? Health::down : health; };
+  bus.subscribe<GatewayHealth>([this, decided](const GatewayHealth& gateway) {
+    facts_.emplace_back([health = decided(gateway.health, gateway.is_blocked), answer = gateway.last_answer](
+                            Engine& engine, Time now) { return engine.set_gateway(health, answer, now); });
   });
   bus.on_erase<GatewayHealth>([this](const std::string&) {
     facts_.emplace_back([](Engine& engine, Time now) { return engine.clear_gateway(now); });
   });
-  bus.subscribe<TargetHealth>([this](const TargetHealth& target) {
-    facts_.emplace_back([key = target.key(), health = target.health](Engine& engine, Time now) {
-      return engine.set_target(key, health, now);
-    });
+  bus.subscribe<TargetHealth>([this, decided](const TargetHealth& target) {
+    facts_.emplace_back([key = target.key(), health = decided(target.health, target.is_blocked)](
+                            Engine& engine, Time now) { return engine.set_target(key, health, now); });
   });
   bus.on_erase<TargetHealth>([this](const std::string& key) {
     facts_.emplace_back([key](Engine& engine, Time now) { return engine.clear_target(key, now); });

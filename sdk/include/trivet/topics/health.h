@@ -19,15 +19,19 @@ using ServerId = std::uint16_t;  // number of the server in the configuration, 1
 
 enum class Health : std::uint8_t { undecided, up, down };
 
+// Undecided has two kinds: an answer or a timeout is on its way, or no probe can leave (is_blocked: own link down, no
+// route, no source address), so that there is nothing to wait for.
+
 struct TargetHealth {
   static constexpr std::string_view topic = "trivet.target_health/1";
   static constexpr TopicKind kind = TopicKind::state;
 
   TargetId target = 0;
   Health health = Health::undecided;
-  std::string reason;              // "ping6: no answer for 10 s"
-  std::int64_t agent_value = -1;   // last value of its agent; -1 = none
+  std::string reason;             // "ping6: no answer for 10 s"
+  std::int64_t agent_value = -1;  // last value of its agent; -1 = none
   Time since{};
+  bool is_blocked = false;  // undecided only: no probe can leave
 
   [[nodiscard]] std::string key() const { return std::to_string(target); }
   bool operator==(const TargetHealth&) const = default;
@@ -40,7 +44,8 @@ struct GatewayHealth {
   Health health = Health::undecided;
   std::string reason;
   Time since{};
-  Time last_answer{};        // the oldest of its checks' last answers, so both families are fresh; epoch = never
+  Time last_answer{};       // the oldest of its checks' last answers, so both families are fresh; epoch = never
+  bool is_blocked = false;  // undecided only: no probe can leave
   bool operator==(const GatewayHealth&) const = default;
 };
 
@@ -51,9 +56,12 @@ struct GatewayCheckRequest {
 
 [[nodiscard]] constexpr std::string_view to_string(Health health) {
   switch (health) {
-    case Health::undecided: return "undecided";
-    case Health::up: return "up";
-    case Health::down: return "down";
+    case Health::undecided:
+      return "undecided";
+    case Health::up:
+      return "up";
+    case Health::down:
+      return "down";
   }
   return "?";
 }
