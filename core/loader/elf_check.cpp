@@ -2,9 +2,11 @@
 
 #include <elf.h>
 
+#include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <span>
+#include <system_error>
 #include <vector>
 
 namespace trivet::core {
@@ -116,7 +118,8 @@ Result<void> check_shared_object(const std::filesystem::path& file) {
   if (size > size_limit) return fail("is larger than 256 MiB");
   std::vector<char> bytes(size);
   std::ifstream stream(file, std::ios::binary);
-  if (!stream.read(bytes.data(), static_cast<std::streamsize>(size))) return fail("cannot be read");
+  if (!stream.is_open()) return fail("cannot be read: " + std::generic_category().message(errno));
+  if (!stream.read(bytes.data(), static_cast<std::streamsize>(size))) return fail("cannot be read to its end");
   Elf64_Ehdr header{};
   if (!read_at(std::span<const char>(bytes), 0, header)) return fail("is not an ELF file");
   if (auto result = check_header(header); !result) return result;

@@ -1,5 +1,8 @@
 #include "core/loader/module_loader.h"
 
+#include <dlfcn.h>
+#include <link.h>
+
 #include <algorithm>
 #include <boost/dll/library_info.hpp>
 #include <boost/dll/shared_library.hpp>
@@ -31,7 +34,21 @@ std::string quoted(const char* text) {
   return result + "'";
 }
 
+// The bytes that the library gives the object at `address`; 0 when that is no object (a function, say).
+std::uint64_t object_size(const void* address) {
+  Dl_info info{};
+  void* entry = nullptr;
+  if (::dladdr1(address, &info, &entry, RTLD_DL_SYMENT) == 0 || entry == nullptr) return 0;
+  const auto& symbol = *static_cast<const ElfW(Sym)*>(entry);
+  return (symbol.st_info & 0xfU) == STT_OBJECT ? symbol.st_size : 0;
+}
+
 Result<void> compare(const ModuleDescriptor& descriptor, const std::string& file, const std::string& name) {
+  const std::uint64_t held = object_size(&descriptor);
+  if (held < offsetof(ModuleDescriptor, name) ||
+      (descriptor.size >= sizeof(ModuleDescriptor) && held < sizeof(ModuleDescriptor))) {
+    return fail(file + ": exports " + symbol_of_this_abi() + ", but not as a descriptor");
+  }
   // The first two fields are at their place in every ABI; the rest counts only if `size` covers it.
   if (descriptor.size < sizeof(ModuleDescriptor)) {
     return fail(file + ": its descriptor has " + std::to_string(descriptor.size) +
@@ -113,8 +130,10 @@ Result<const ModuleDescriptor*> ModuleLoader::find(const std::string& name) {
   for (const std::filesystem::path& folder : search_path_) {
     const std::filesystem::path file = folder / (name + ".so");
     tried += (tried.empty() ? "" : ", ") + folder.string();
+    // Whatever lies there under this name is meant, even what cannot be read: then the sentence says why.
     std::error_code error;
-    if (!std::filesystem::exists(file, error)) continue;
+    const auto status = std::filesystem::symlink_status(file, error);
+    if (status.type() == std::filesystem::file_type::not_found || error == std::errc::not_a_directory) continue;
     auto descriptor = open_module_file(file, name);
     if (descriptor) opened_[name] = *descriptor;
     return descriptor;

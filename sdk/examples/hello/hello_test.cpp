@@ -1,0 +1,42 @@
+// The module in a whole node, in this process and in virtual time.
+#include <gtest/gtest.h>
+
+#include "trivet/testkit/harness.h"
+#include "trivet/testkit/packet_builder.h"
+
+extern "C" const trivet::ModuleDescriptor trivet_module_v1;
+
+namespace {
+
+using trivet::testkit::Bytes;
+using trivet::testkit::eth;
+using trivet::testkit::Harness;
+using trivet::testkit::payload;
+
+constexpr const char* config = R"(
+hostname test
+modules hello
+interface 1 {
+  name eth1
+}
+register interface 1
+enable interface 1
+)";
+
+TEST(Hello, CountsWhatReachesItAndPassesItOn) {
+  Harness node({&trivet_module_v1}, config);
+  const Bytes frame = eth("02:aa:00:00:00:01", "ff:ff:ff:ff:ff:ff") / payload("hello");
+  node.inject(1, {frame, frame, frame});
+  EXPECT_EQ(node.counter("hello", "packets"), 3U);
+  EXPECT_EQ(node.drops("core", "end-of-chain"), 3U);
+}
+
+TEST(Hello, SaysSoInItsCommandAndInTheLog) {
+  Harness node({&trivet_module_v1}, config);
+  const auto report = node.command("show hello");
+  ASSERT_EQ(report.fields.size(), 1U);
+  EXPECT_EQ(report.fields[0].value, trivet::Cell{std::uint64_t{0}});
+  EXPECT_EQ(node.take_log().front(), "hello: counting packets");
+}
+
+}  // namespace
