@@ -211,11 +211,14 @@ class Checker {
       if (existing.contains({reference.section, reference.index})) continue;
       SectionView& object = view_.objects[found.object];
       object.has_open_reference = true;
-      const std::string name = object_name(object.section, object.index);
+      const bool is_in_tree = tree_->find(reference.section, reference.index) != nullptr;
       // A wrong definition has its own error.
-      if (tree_->find(reference.section, reference.index) != nullptr && problems_->has_errors()) continue;
-      problems_->warning(reference.position, name + " refers to " + object_name(reference.section, reference.index) +
-                                                 ", which does not exist; " + name + " stays inactive until it does");
+      if (is_in_tree && problems_->has_errors()) continue;
+      const std::string name = object_name(object.section, object.index);
+      std::string text = name + " refers to " + object_name(reference.section, reference.index);
+      text += is_in_tree ? ", which has no effect; " : ", which does not exist; ";
+      text.append(name).append(" stays inactive until it ").append(is_in_tree ? "has" : "does");
+      problems_->warning(reference.position, std::move(text));
     }
   }
 

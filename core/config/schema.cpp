@@ -150,6 +150,7 @@ const SchemaKey* Schema::find_key(std::string_view section, std::string_view nam
 
 std::vector<const SchemaSection*> Schema::sections() const {
   std::vector<const SchemaSection*> list;
+  list.reserve(sections_.size());
   for (const SchemaSection& section : sections_) list.push_back(&section);
   sort_by_rank(list);
   return list;

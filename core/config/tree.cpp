@@ -48,9 +48,9 @@ std::string object_name(std::string_view section, std::uint32_t index) {
 
 std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t maximum) {
   std::uint64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (text.empty() || error != std::errc() || stop != end || number > maximum) return std::nullopt;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc() || stop != text.data() + text.size() || number > maximum)
+    return std::nullopt;
   return number;
 }
 

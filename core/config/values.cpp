@@ -97,6 +97,7 @@ class ValueReader {
       return std::nullopt;
     }
     std::vector<std::vector<ElementValue>> values;
+    values.reserve(count);
     for (std::size_t i = 0; i < count; ++i) values.push_back(read_word(key_->words[i], parameter.words[i]));
     if (!is_good_) return std::nullopt;
     return values;
