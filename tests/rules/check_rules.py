@@ -90,6 +90,7 @@ class Check:
         for library, users in LIBRARIES.items():
             if not quoted and name.startswith(library) and not file.startswith((*users, *PROGRAMS)):
                 self.report(file, line, f"<{name}> is for {', '.join(users)} only")
+                return
         if file.startswith("sdk/include/trivet/"):
             self.included_by_sdk(file, line, name, quoted)
         elif file.startswith("sdk/testkit/include/"):
@@ -106,7 +107,7 @@ class Check:
 
     def included_by_sdk(self, file, line, name, quoted):
         if not quoted:
-            if name.endswith((".hpp",)) or name.startswith(("boost/", "gtest/", "gmock/")):
+            if not re.fullmatch(r"[a-z_0-9]+", name):  # the standard library's have no ending
                 self.report(file, line, f"a public header includes <{name}>: it would become part of the module ABI")
             return
         if file.startswith("sdk/include/trivet/net/"):
