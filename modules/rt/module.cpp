@@ -47,10 +47,11 @@ void RouterModule::start(Host& host, Time /*now*/) {
   host_ = &host;
   host.bus().subscribe_list<Route>([this](const std::vector<Route>& routes) {
     routes_ = routes;
-    std::stable_sort(routes_.begin(), routes_.end(), [](const Route& left, const Route& right) {
+    std::sort(routes_.begin(), routes_.end(), [](const Route& left, const Route& right) {
       const bool left_is_v4 = left.prefix.address.is_v4();
       if (left_is_v4 != right.prefix.address.is_v4()) return left_is_v4;
-      return left.prefix.length > right.prefix.length;
+      if (left.prefix.length != right.prefix.length) return left.prefix.length > right.prefix.length;
+      return left.prefix.address < right.prefix.address;
     });
   });
 }

@@ -138,7 +138,9 @@ bool walk_table(const Engine& engine, const Directory& directory, const Sessions
 
 std::string with_port(const IpAddress& address, std::uint16_t port) {
   if (port == 0) return to_string(address);
-  return (address.is_v6() ? "[" + to_string(address) + "]" : to_string(address)) + ":" + std::to_string(port);
+  std::string text = to_string(address);
+  if (address.is_v6()) text.insert(0, "[").append("]");
+  return text.append(":").append(std::to_string(port));
 }
 
 Report report_of(const SessionsWalk& walk) {
@@ -304,10 +306,10 @@ void BalancerModule::show_sessions(const std::vector<std::string>& arguments, Co
   walk->query = *query;
   walk->shares.resize(host_->worker_count());
   walk->reply = std::move(reply);
-  visit_workers(std::move(walk));
+  visit_workers(walk);
 }
 
-void BalancerModule::visit_workers(std::shared_ptr<SessionsWalk> walk) {
+void BalancerModule::visit_workers(const std::shared_ptr<SessionsWalk>& walk) {
   host_->on_workers(
       [walk](Worker& worker, std::size_t at) {
         SessionsWalk::Share& share = walk->shares[at];

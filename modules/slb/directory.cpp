@@ -37,6 +37,7 @@ struct IndexEntries {
   }
   [[nodiscard]] FamilyIndex<Address> build() const {
     std::vector<std::pair<AddressKey<Address>, std::uint8_t>> form_list;
+    form_list.reserve(forms.size());
     for (const auto& [address, form] : forms) form_list.push_back({{address}, form});
     return {FlatMap(addresses), FlatMap(services), FlatMap(form_list)};
   }

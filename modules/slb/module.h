@@ -43,7 +43,7 @@ class BalancerModule final : public Module {
   [[nodiscard]] Report show_servers() const;
   [[nodiscard]] Report show_targets() const;
   void show_sessions(const std::vector<std::string>& arguments, CommandReply reply);
-  void visit_workers(std::shared_ptr<SessionsWalk> walk);
+  void visit_workers(const std::shared_ptr<SessionsWalk>& walk);
   [[nodiscard]] TrafficSum server_traffic(ServerId number) const;
   [[nodiscard]] TrafficSum target_traffic(TargetId number) const;
   [[nodiscard]] std::string target_reason(const TargetConfig& target) const;
