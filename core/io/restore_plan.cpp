@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -39,6 +40,12 @@ bool append(std::array<char, longest_path>& path, std::size_t& used, const char*
   used += length;
   path[used] = '\0';
   return true;
+}
+
+// Numbers of interfaces mean something else in every network namespace.
+std::uint64_t network_namespace() {
+  struct stat status {};
+  return ::stat("/proc/thread-self/ns/net", &status) == 0 ? status.st_ino : 0;
 }
 
 // The answer is not waited for: the kernel works on a message before send() returns.
@@ -87,6 +94,8 @@ Result<FileDescriptor> lock_interface(int interface_index) {
 
 }  // namespace
 
+RestorePlan::RestorePlan(int interface_index) : interface_index_(interface_index), namespace_(network_namespace()) {}
+
 void RestorePlan::restore_flags(std::uint32_t flags, std::uint32_t mask) {
   struct {
     nlmsghdr header;
@@ -117,6 +126,7 @@ void RestorePlan::restore_route(RawMessage dumped) {
 }
 
 void RestorePlan::execute() const noexcept {
+  if (namespace_ != network_namespace()) return;
   const FileDescriptor netlink{::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)};
   if (!netlink.valid()) return;
   ifreq request{};

@@ -17,7 +17,8 @@ namespace trivet::core {
 
 class RestorePlan {
  public:
-  explicit RestorePlan(int interface_index) : interface_index_(interface_index) {}
+  // The interface is one of the calling thread's network namespace; elsewhere execute() does nothing.
+  explicit RestorePlan(int interface_index);
 
   // Flags (IFF_*) under `mask` get the values that they have in `flags`.
   void restore_flags(std::uint32_t flags, std::uint32_t mask);
@@ -38,6 +39,7 @@ class RestorePlan {
   void write_setting(const char* name, const Setting& setting) const noexcept;
 
   int interface_index_;
+  std::uint64_t namespace_;  // inode of the network namespace; 0 = unknown
   std::vector<RawMessage> flags_;
   std::vector<Setting> settings_;
   std::vector<RawMessage> addresses_;

@@ -52,12 +52,13 @@ def run(*words, check=True, timeout=30, **options):
 
 
 class SeedLab:
-    def __init__(self, build, configs, offloads=True, ageing=None):
+    def __init__(self, build, configs, offloads=True, ageing=None, snooping=False):
         """build: folder of the build (bin/, lib/); configs: {"lb1": file, "lb2": file}."""
         self.build = os.path.abspath(build)
         self.configs = configs
         self.offloads = offloads
         self.ageing = ageing
+        self.snooping = snooping
         self.prefix = f"tv{os.getpid() % 100000}"
         self.folder = tempfile.mkdtemp(prefix="trivet-lab-")
         os.chmod(self.folder, 0o755)  # nginx's workers read from here
@@ -102,10 +103,15 @@ class SeedLab:
     def add_switch(self, host):
         self.add_host(host)
         name = self.name(host)
-        run("ip", "-n", name, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0", "stp_state", "0")
+        run("ip", "-n", name, "link", "add", "br0", "type", "bridge", "mcast_snooping",
+            "1" if self.snooping else "0", "stp_state", "0")
+        if self.snooping:
+            run("ip", "-n", name, "link", "set", "br0", "type", "bridge", "mcast_querier", "1", "mcast_query_interval",
+                "300", "mcast_query_response_interval", "100", "mcast_startup_query_interval", "100")
         if self.ageing is not None:
             run("ip", "-n", name, "link", "set", "br0", "type", "bridge", "ageing_time", str(int(self.ageing * 100)))
-        self.exec(host, "sysctl", "-qw", "net.ipv6.conf.br0.disable_ipv6=1")
+        if not self.snooping:  # an MLD querier needs an address of its own
+            self.exec(host, "sysctl", "-qw", "net.ipv6.conf.br0.disable_ipv6=1")
         run("ip", "-n", name, "link", "set", "br0", "up")
 
     def plug(self, switch, host, port="eth0", raw=()):
