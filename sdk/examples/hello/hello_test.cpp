@@ -11,7 +11,9 @@ namespace {
 using trivet::testkit::Bytes;
 using trivet::testkit::eth;
 using trivet::testkit::Harness;
+using trivet::testkit::ipv4;
 using trivet::testkit::payload;
+using trivet::testkit::udp;
 
 constexpr const char* config = R"(
 hostname test
@@ -25,7 +27,8 @@ enable interface 1
 
 TEST(Hello, CountsWhatReachesItAndPassesItOn) {
   Harness node({&trivet_module_v1}, config);
-  const Bytes frame = eth("02:aa:00:00:00:01", "ff:ff:ff:ff:ff:ff") / payload("hello");
+  const Bytes frame = eth("02:aa:00:00:00:01", "ff:ff:ff:ff:ff:ff") / ipv4("192.0.2.2", "255.255.255.255") / udp(7, 7) /
+                      payload("hello");
   node.inject(1, {frame, frame, frame});
   EXPECT_EQ(node.counter("hello", "packets"), 3U);
   EXPECT_EQ(node.drops("core", "end-of-chain"), 3U);
