@@ -75,7 +75,7 @@ class Announcer {
   };
   using Port = std::pair<InterfaceId, MacAddress>;
   struct Freshness {
-    Time last_sent{};
+    Time last_sent;
     Announcement last;  // what the last refresh announced
   };
 
@@ -86,7 +86,7 @@ class Announcer {
   std::set<Announcement> current_;
   std::set<Due> queue_;
   std::map<Port, Freshness> kept_fresh_;
-  Time next_slot_{};
+  Time next_slot_;
 };
 
 }  // namespace trivet::arp

@@ -46,8 +46,8 @@ class ConflictMonitor {
     auto operator<=>(const Key&) const = default;
   };
   struct Record {
-    Time last_heard{};
-    Time last_log{};
+    Time last_heard;
+    Time last_log;
     std::uint64_t unlogged = 0;
   };
   void make_room();

@@ -112,6 +112,7 @@ std::vector<MembershipReport> Membership::on_time(Time now) {
 
 void Membership::say_changes(const PortKey& key, Port& port, Time now, Reports& out) {
   std::vector<ReportedGroup> groups;
+  groups.reserve(port.changes.size());
   for (auto& [group, left] : port.changes) {
     const bool joined = port.groups.contains(group);
     groups.push_back({group, joined ? MembershipRecord::joins : MembershipRecord::leaves});
@@ -151,6 +152,7 @@ std::vector<MembershipReport> Membership::leave_all(Time now) {
   Reports out;
   for (const auto& [key, port] : ports_) {
     std::vector<ReportedGroup> groups;
+    groups.reserve(port.groups.size());
     for (const IpAddress& group : port.groups) groups.push_back({group, MembershipRecord::leaves});
     append(key, version(port, now), groups, out);
   }

@@ -88,7 +88,7 @@ class Membership {
     Time next_change = never;
     Time general_response = never;
     std::map<IpAddress, Time> responses;  // of single groups
-    Time older_until{};                   // an older querier rules until then
+    Time older_until;                     // an older querier rules until then
 
     [[nodiscard]] Time poll_at() const;
   };

@@ -84,7 +84,7 @@ class ArpModule final : public Module {
   std::vector<GroupMembership> published_groups_;  // this module's
   std::set<InterfaceId> up_;
   Inbox inbox_;
-  Time last_time_{};
+  Time last_time_;
 };
 
 // The table of `show neighbors`.

@@ -115,8 +115,8 @@ class NeighborCache {
   struct Entry {
     NeighborEntry shown;
     Time deadline = never;  // of the next transition or try
-    Time confirmed{};       // the last proof that it is there
-    Time since{};           // in this state
+    Time confirmed;         // the last proof that it is there
+    Time since;             // in this state
     unsigned tries_done = 0;
     bool used = false;  // this node has had something to send to it
   };

@@ -11,7 +11,6 @@ namespace trivet::arp {
 namespace {
 
 constexpr std::uint8_t igmp_query_type = 0x11;
-constexpr std::uint8_t nd_hop_limit = 255;
 constexpr std::uint8_t membership_hop_limit = 1;
 
 wire::NdContext context_of(const Packet& packet) {

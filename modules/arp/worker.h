@@ -37,7 +37,7 @@ class PuntLimiter {
  private:
   std::array<std::array<std::uint16_t, 3>, max_interfaces + 1> interfaces_{};
   std::array<std::uint16_t, source_buckets> sources_{};
-  Time window_end_{};
+  Time window_end_;
 };
 
 class ArpWorker final : public PacketWorker<ArpWorker> {

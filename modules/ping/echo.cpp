@@ -11,7 +11,6 @@ namespace trivet::ping {
 
 namespace {
 
-constexpr std::uint32_t class_mask = 0x0ff00000U;
 constexpr std::uint16_t more_fragments4 = 0x2000;
 constexpr std::size_t ethernet = sizeof(wire::EthernetHeader);
 constexpr std::size_t most_headers = ethernet + sizeof(wire::Ipv6Header) + sizeof(wire::Ipv6FragmentHeader);

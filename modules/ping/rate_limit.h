@@ -40,7 +40,7 @@ class RateLimit {
   Duration interval_{};  // credit that one costs
   Duration burst_{};
   Duration credit_{};
-  Time last_{};
+  Time last_;
 };
 
 }  // namespace trivet::ping

@@ -69,7 +69,7 @@ class Reassembly {
   struct Slot {
     State state = State::free;
     FragmentKey key;
-    Time since{};
+    Time since;
     std::size_t received = 0;  // bytes
     std::size_t end = 0;       // behind the farthest byte
     std::size_t total = 0;     // 0 = the last fragment is missing
