@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 
 #include "core/app/module_host.h"
 #include "core/app/module_instance.h"
@@ -60,6 +61,7 @@ class Node::Implementation final : public ControlSink {
   Running* find(ModuleId id);
   [[nodiscard]] ModuleId id_of(const std::string& name);
   void subscribe();
+  void log_links();
   void apply(PreparedConfig prepared, Time now);
   void stop_removed(const PreparedConfig& prepared, Time now);
   void adopt(PreparedConfig& prepared, Time now);
@@ -89,6 +91,7 @@ class Node::Implementation final : public ControlSink {
   bool is_configured = false;
   bool is_stopped = false;
   std::size_t refusals_logged = 0;
+  std::map<InterfaceId, std::string> logged_links;
   Time current{};  // of the present call
   std::optional<std::string> fatal;
 };
@@ -133,6 +136,18 @@ void Node::Implementation::subscribe() {
   bus.on_erase<NeighborEntry>([this](const std::string& key) {
     shared.neighbors().erase(key);
     for (auto& worker : workers) worker->neighbors_changed();
+  });
+  log_links();
+}
+
+void Node::Implementation::log_links() {
+  bus.subscribe<LinkState>([this](const LinkState& link) {
+    const std::string who = "interface " + std::to_string(link.interface) + " (" + link.name + ")";
+    std::string& known = logged_links[link.interface];
+    const std::string state = link.up ? "up" : "down: " + link.reason;
+    if (known == state) return;
+    known = state;
+    log(link.up ? LogLevel::info : LogLevel::warning, who + ' ' + state);
   });
 }
 

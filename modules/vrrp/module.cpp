@@ -211,7 +211,8 @@ void VrrpModule::carry_out_one(const ChangeRole& action) {
   std::string line = "role ";
   if (action.from != action.to) line += std::string(to_string(action.from)) + " -> ";
   line += std::string(to_string(action.to)) + ": " + action.reason;
-  host_->log().info(line);
+  // Another reason for the same role is no change; while a configuration settles there are several.
+  host_->log().write(action.from == action.to ? LogLevel::debug : LogLevel::info, line);
   publish_role();
 }
 
