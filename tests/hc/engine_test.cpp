@@ -311,6 +311,23 @@ TEST(HcEngine, CheckWithoutAddressStaysUndecided) {
   EXPECT_EQ(world.state(1).reason, "ping6: no ipaddr6");
 }
 
+TEST(HcEngine, BlockedMeansThatNoUndecidedCheckCanBeMade) {
+  World world;
+  world.configure(
+      {target(1, "10.0.0.9", {ping, check(CheckKind::tcpopen, 3s, 10s, 80)}), target(2, "10.0.0.8", {ping6})});
+  EXPECT_FALSE(world.state(1).is_blocked) << "an answer or a timeout will come";
+  EXPECT_TRUE(world.state(2).is_blocked) << "no address";
+  world.all_blocked = "own link down (network 1)";
+  world.paths_changed();
+  EXPECT_TRUE(world.state(1).is_blocked);
+  world.all_blocked.clear();
+  world.paths_changed();
+  EXPECT_FALSE(world.state(1).is_blocked);
+  world.run(20s);
+  EXPECT_EQ(world.health(1), Health::down);
+  EXPECT_FALSE(world.state(1).is_blocked);
+}
+
 // --- reload ---
 
 TEST(HcEngineReload, UnchangedChecksKeepStateAndSchedule) {
