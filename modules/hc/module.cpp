@@ -292,11 +292,16 @@ Report HcModule::show_checks(const std::vector<std::string>& arguments) const {
                {"reason", "Reason"}},
               {}};
   for (const CheckStatus& check : engine_->status(only)) {
-    const Cell next = check.next_probe == never ? Cell(std::monostate{}) : Cell(to_seconds(check.next_probe - now_));
-    const Cell value = check.value < 0 ? Cell(std::monostate{}) : Cell(check.value);
-    table.rows.push_back({subject_name(check.subject), label(check.config), text_of(check.address),
-                          std::string(to_string(check.health)), age(check.last_answer), milliseconds(check.round_trip),
-                          value, next, check.reason});
+    std::vector<Cell>& row = table.rows.emplace_back(table.columns.size());
+    row[0] = subject_name(check.subject);
+    row[1] = label(check.config);
+    row[2] = text_of(check.address);
+    row[3] = std::string(to_string(check.health));
+    row[4] = age(check.last_answer);
+    row[5] = milliseconds(check.round_trip);
+    if (check.value >= 0) row[6] = check.value;
+    if (check.next_probe != never) row[7] = to_seconds(check.next_probe - now_);
+    row[8] = check.reason;
   }
   Report report;
   report.tables.push_back(std::move(table));
