@@ -421,6 +421,19 @@ TEST_F(ArpModuleTest, QueriesAreAnsweredWithinTheirTime) {
   EXPECT_EQ(node.drops("arp", "query-invalid"), 2U);
 }
 
+TEST_F(ArpModuleTest, MessagesThatAreCutShortAnywhereAreNeverAnsweredOrLearnt) {
+  settle_as(Role::backup);
+  const testkit::Frame arp = eth(client, MacAddress::broadcast()) / arp_request(client, "10.0.0.9", "10.0.0.1");
+  for (const testkit::Frame& whole : {arp, solicitation(client, "2001:db8::9", "2001:db8::2:1")}) {
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      node.inject(1, testkit::Frame(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)));
+      ASSERT_THAT(sent(1), IsEmpty()) << size;
+    }
+  }
+  EXPECT_EQ(neighbor(1, "10.0.0.9"), nullptr);
+  EXPECT_EQ(neighbor(1, "2001:db8::9"), nullptr);
+}
+
 TEST_F(ArpModuleTest, ShowNeighborsHasARowForEachNeighbour) {
   settle_as(Role::backup);
   node.inject(1, eth(client, MacAddress::broadcast()) / arp_request(client, "10.0.0.9", "10.0.0.1"));

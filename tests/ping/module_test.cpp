@@ -299,6 +299,17 @@ TEST_F(PingTest, OverlappingFragmentsVoidThePacket) {
   EXPECT_EQ(node.drops("ping", "fragment-overlap"), 3U);
 }
 
+TEST_F(PingTest, RequestsThatAreCutShortAnywhereAreNeverAnswered) {
+  const testkit::Frame fragment = fragments(request6("2001:db8::9", "2001:db8::2:1", 100), 64, 99)[0];
+  for (const testkit::Frame& whole :
+       {request4("10.0.0.9", "10.0.0.1"), request6("2001:db8::9", "2001:db8::2:1"), fragment}) {
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      node.inject(1, testkit::Frame(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)));
+      ASSERT_THAT(node.take_sent(1), IsEmpty()) << size;
+    }
+  }
+}
+
 TEST_F(PingTest, AnswersAreLimitedAsConfigured) {
   std::string text = config_text;
   text += "set pinglimit 20\n";
