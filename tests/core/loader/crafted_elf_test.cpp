@@ -170,6 +170,33 @@ TEST_F(CraftedElfTest, ProgramHeadersAndSegmentsOutsideTheFile) {
   EXPECT_EQ(said(image_), "is cut off: a segment lies outside the file");
 }
 
+TEST_F(CraftedElfTest, SegmentsThatTheLinkerWouldTripOver) {
+  const auto with = [this](std::uint32_t type, auto change) {
+    image_ = {};
+    for (std::size_t i = 0; i < image_.header().e_phnum; ++i) {
+      char* const at = image_.bytes().data() + image_.header().e_phoff + i * sizeof(Elf64_Phdr);
+      Elf64_Phdr segment{};
+      std::memcpy(&segment, at, sizeof segment);
+      if (segment.p_type != type) continue;
+      change(segment);
+      std::memcpy(at, &segment, sizeof segment);
+    }
+    return said(image_);
+  };
+  EXPECT_EQ(with(PT_LOAD, [](Elf64_Phdr& s) { s.p_align = 3; }), "has a segment of impossible alignment");
+  EXPECT_EQ(with(PT_LOAD, [](Elf64_Phdr& s) { s.p_align = 0; }), "has a segment of impossible alignment");
+  EXPECT_EQ(with(PT_LOAD, [](Elf64_Phdr& s) { s.p_vaddr += 1; }), "has a segment of impossible alignment");
+  const char* const overlap = "has segments that overlap, are out of order or larger than 1 GiB";
+  EXPECT_EQ(with(PT_LOAD, [](Elf64_Phdr& s) { s.p_memsz = far; }), overlap);
+  EXPECT_EQ(with(PT_LOAD, [](Elf64_Phdr& s) { s.p_memsz += std::uint64_t{1} << 29U; }), overlap);
+  EXPECT_EQ(with(PT_LOAD, [](Elf64_Phdr& s) { s.p_flags = 0; }), "has a section that its segments do not hold");
+  const char* const outside = "has a segment outside of those that are loaded";
+  EXPECT_EQ(with(PT_DYNAMIC, [](Elf64_Phdr& s) { s.p_vaddr += 8; }), outside);
+  EXPECT_EQ(with(PT_GNU_RELRO, [](Elf64_Phdr& s) { s.p_memsz = far; }), outside);
+  EXPECT_EQ(with(PT_DYNAMIC, [](Elf64_Phdr& s) { s.p_type = PT_NULL; }), "has no dynamic segment, or several");
+  EXPECT_EQ(with(PT_DYNAMIC, [](Elf64_Phdr& s) { s.p_memsz -= 16; }), "has a section that its segments do not hold");
+}
+
 // How a child that opens the file ends: 0 = it came back, whatever the answer was; else the signal.
 int signal_of_open(const std::filesystem::path& file) {
   const pid_t child = ::fork();
@@ -238,27 +265,23 @@ TEST_F(CraftedElfTest, FiveThousandMutatedSectionTablesCrashNothing) {
   EXPECT_LT(passed, 4900U);
 }
 
-// The ELF header and the program headers steer the run-time linker too. What passes the check may still be a file that
-// the linker dies of: that is counted, and shown. The check itself and the reader of symbols live through all of it.
-TEST_F(CraftedElfTest, TwoThousandMutatedHeadersCrashNeitherCheckNorSymbolReader) {
+// The ELF header and the program headers steer the run-time linker too, which checks next to nothing: what would kill
+// it must not pass.
+TEST_F(CraftedElfTest, TwoThousandMutatedHeadersCrashNothing) {
   std::mt19937 random(19991231);
   const std::size_t headers = image_.header().e_phoff + image_.header().e_phnum * sizeof(Elf64_Phdr);
-  std::size_t refused = 0;
-  int died = 0;
+  std::size_t passed = 0;
   for (int round = 0; round < 2000; ++round) {
     std::vector<char> bytes = image_.bytes();
     mutate(bytes, 0, headers, random);
     write_file(file_, bytes);
-    if (!check_shared_object(file_)) {
-      ++refused;
-      continue;
-    }
+    if (!check_shared_object(file_)) continue;
+    ++passed;
     EXPECT_NO_THROW(static_cast<void>(boost::dll::library_info(file_).symbols())) << "round " << round;
-    if (round % 8 == 0 && signal_of_open(file_) != 0) ++died;
+    ASSERT_EQ(signal_of_open(file_), 0) << "round " << round;
   }
-  EXPECT_GT(refused, 200U);
-  RecordProperty("linker_died", died);
-  std::cout << "refused " << refused << " of 2000; the run-time linker died of " << died << " of those tried\n";
+  EXPECT_GT(passed, 100U);
+  EXPECT_LT(passed, 1900U);
 }
 
 }  // namespace
