@@ -3,7 +3,7 @@
 # Usage: scripts/setup.sh [build] [lab] [check]   (default: all)
 set -euo pipefail
 
-build="g++ cmake ninja-build ccache lld pkg-config libboost1.81-dev libspdlog-dev libfmt-dev libtomlplusplus-dev
+build="g++ cmake ninja-build ccache pkg-config libboost1.81-dev libspdlog-dev libfmt-dev libtomlplusplus-dev
   nlohmann-json3-dev libcli11-dev libpcap-dev libmnl-dev libxxhash-dev libgtest-dev libgmock-dev
   libbenchmark-dev"
 lab="python3 iproute2 nftables nginx-light curl ethtool procps iputils-ping"
