@@ -165,7 +165,8 @@ class C_Wire(LabTest):
             for port in ("eth1", "eth2", "eth3"):
                 path = os.path.join(self.lab.folder, f"{node}-{port}.pcap")
                 captures[node, port] = path
-                self.lab.popen(f"capture-{node}-{port}", node, "tcpdump", "-Q", "out", "-U", "-n", "-i", port, "-w", path)
+                self.lab.popen(f"capture-{node}-{port}", node, "tcpdump", "--immediate-mode", "-Q",
+                               "out", "-U", "-n", "-i", port, "-w", path)
         wait_until(lambda: all(os.path.exists(path) for path in captures.values()), 10, "tcpdump runs")
         for _ in range(10):
             self.assertIn(self.lab.fetch(), ("t1", "t2"))
@@ -175,7 +176,9 @@ class C_Wire(LabTest):
         self.lab.exec("client", "ping", "-6", "-c", "1", "-W", "1", "2001:db8:ffff::77", check=False)
         self.lab.link(master, "eth2", up=False)
         wait_until(lambda: self.lab.role(backup) == "master", 10, "takeover")
-        wait_until(lambda: self.lab.fetch() in ("t1", "t2"), 10, "service")
+        spoken = os.path.getsize(captures[backup, "eth3"])
+        wait_until(lambda: all(self.lab.fetch() for _ in range(5)), 10, "service")
+        wait_until(lambda: os.path.getsize(captures[backup, "eth3"]) > spoken + 1000, 10, "the new master is captured")
         for key in [key for key in self.lab.processes if key.startswith("capture-")]:
             process = self.lab.processes.pop(key)
             process.send_signal(signal.SIGTERM)
