@@ -39,6 +39,10 @@ class EventBus::Participant final : public Bus {
  public:
   Participant(EventBus& bus, std::string name, int at_rank) : rank(at_rank), bus_(bus), name_(std::move(name)) {}
 
+  Participant(const Participant&) = delete;
+  Participant& operator=(const Participant&) = delete;
+  ~Participant() = default;
+
   int rank;
 
  private:

@@ -53,7 +53,7 @@ class EventBus {
   static constexpr std::size_t delivery_limit = 100'000;
 
  private:
-  class Participant;
+  class Participant;  // NOLINT(cppcoreguidelines-virtual-class-destructor): final, its base's destructor is protected
   struct Topic;
   struct Subscription;
   struct Delivery;

@@ -72,7 +72,7 @@ struct ControlServer::Parts : std::enable_shared_from_this<Parts> {
     void close() {
       boost::system::error_code ignored;
       idle.cancel();
-      socket.close(ignored);
+      static_cast<void>(socket.close(ignored));
       if (const auto server = parts.lock()) server->connections.erase(shared_from_this());
     }
 
@@ -112,13 +112,13 @@ Result<std::unique_ptr<ControlServer>> ControlServer::open(asio::io_context& con
     const Protocol::endpoint endpoint(path.string());
     Protocol::socket probe(context);
     boost::system::error_code error;
-    probe.connect(endpoint, error);
+    static_cast<void>(probe.connect(endpoint, error));
     if (!error)
       return fail(path.string() + " is in use: another daemon of this instance runs (use --instance or --run-dir)");
     std::filesystem::remove(path);
     parts->acceptor.open(endpoint.protocol());
     const ::mode_t before = ::umask(0077);
-    parts->acceptor.bind(endpoint, error);
+    static_cast<void>(parts->acceptor.bind(endpoint, error));
     ::umask(before);
     if (error) return fail(path.string() + ": cannot be made: " + error.message());
     parts->acceptor.listen();
@@ -133,7 +133,7 @@ ControlServer::ControlServer(std::shared_ptr<Parts> parts) : parts_(std::move(pa
 
 ControlServer::~ControlServer() {
   boost::system::error_code ignored;
-  parts_->acceptor.close(ignored);
+  static_cast<void>(parts_->acceptor.close(ignored));
   const auto connections = parts_->connections;
   for (const auto& connection : connections) connection->close();
   std::error_code error;
@@ -146,7 +146,7 @@ Result<Report> call_daemon(const std::filesystem::path& path, const std::vector<
     asio::io_context context;
     Protocol::socket socket(context);
     boost::system::error_code error;
-    socket.connect(Protocol::endpoint(path.string()), error);
+    static_cast<void>(socket.connect(Protocol::endpoint(path.string()), error));
     if (error) {
       return fail("no daemon answers at " + path.string() + " (" + error.message() +
                   "): start trivetd, or name its folder with --run-dir and its number with --instance");

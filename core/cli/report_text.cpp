@@ -64,9 +64,11 @@ void append_table(std::string& out, const Table& table, Colors colors) {
   std::vector<std::vector<std::string>> cells;
   std::vector<std::size_t> widths;
   std::vector<char> numeric(columns, 1);
+  widths.reserve(columns);
   for (const Column& column : table.columns) widths.push_back(width_of(column.title));
   for (const auto& row : table.rows) {
     std::vector<std::string> line;
+    line.reserve(columns);
     for (std::size_t i = 0; i < columns; ++i) {
       const Cell cell = i < row.size() ? row[i] : Cell{};
       line.push_back(printable(text_of(cell)));

@@ -267,6 +267,7 @@ void ForwardingWorker::Impl::set_chain(std::vector<ChainEntry> entries, std::mov
 
 void ForwardingWorker::Impl::set_ports(const std::vector<PortEntry>& ports, std::move_only_function<void()> done) {
   std::vector<TransmitQueues::Queue> queues;
+  queues.reserve(ports.size());
   for (const PortEntry& entry : ports) queues.push_back({.interface = entry.interface, .port = entry.port});
   channel_.push_task(
       [this, queues = std::move(queues)]() mutable {
@@ -295,7 +296,7 @@ WorkerContext& ForwardingWorker::make_context(ModuleId module) { return impl_->m
 void ForwardingWorker::set_chain(std::vector<ChainEntry> entries, std::move_only_function<void()> done) {
   impl_->set_chain(std::move(entries), std::move(done));
 }
-void ForwardingWorker::set_ports(std::vector<PortEntry> ports, std::move_only_function<void()> done) {
+void ForwardingWorker::set_ports(const std::vector<PortEntry>& ports, std::move_only_function<void()> done) {
   impl_->set_ports(ports, std::move(done));
 }
 void ForwardingWorker::run_task(std::move_only_function<void()> task, std::move_only_function<void()> done) {

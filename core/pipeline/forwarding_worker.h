@@ -79,7 +79,7 @@ class ForwardingWorker {
   // Replaces the chain: entries in the order of the modules line; those without a Worker are left out by the caller.
   void set_chain(std::vector<ChainEntry> entries, std::move_only_function<void()> done = {});
   // Replaces the ports. Frames that wait for a port that is gone are dropped (reason no-interface).
-  void set_ports(std::vector<PortEntry> ports, std::move_only_function<void()> done = {});
+  void set_ports(const std::vector<PortEntry>& ports, std::move_only_function<void()> done = {});
   // Runs `task` on the worker between two batches, then `done` here. In order with the two above. For
   // Host::on_workers: the task captures the module's Worker. Modules' contexts are usable within a task.
   void run_task(std::move_only_function<void()> task, std::move_only_function<void()> done = {});
