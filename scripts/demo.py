@@ -71,6 +71,8 @@ def demonstrate(lab):
     behind = lab.fetch(host="outside")
     print(f"From behind the gateway: {behind or 'no answer'}\n")
 
+    print("Waiting until both nodes have been stable for 8 s (vrrppreemptts of the seed pair) ...\n")
+    lab.wait_stable()
     say(f"Failover: the cable at eth2 of {master} is pulled while the client goes on asking")
     client = Client(lab)
     client.start()

@@ -12,7 +12,6 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 from seed_lab import SERVER, SeedLab, run, wait_until  # noqa: E402
 
 CONFIGS = {node: os.path.join(ROOT, "examples", f"{node}.conf") for node in ("lb1", "lb2")}
-STABLE = 8.5  # seconds: vrrppreemptts of the seed pair, and a little
 
 
 class LabTest(unittest.TestCase):
@@ -54,11 +53,7 @@ class LabTest(unittest.TestCase):
 
     def wait_stable(self):
         """Until the backup may preempt: both nodes have every check decided and full priority for long enough."""
-        def ready(node):
-            state = self.lab.show(node, "vrrp")
-            return state and state["effective_priority"] == 200 and state["preemption"] == "ready"
-        self.lab.wait_ready()
-        wait_until(lambda: all(ready(node) for node in ("lb1", "lb2")), 40, "both nodes are stable", interval=0.2)
+        self.lab.wait_stable()
 
     def outage(self, cause, seconds, until=None):
         """Longest time without an answer, from before `cause` until `seconds` after it (or until `until` holds)."""

@@ -218,6 +218,14 @@ http {{
         return wait_until(lambda: (lambda m: m if m and self.targets_up(m) == 2 else None)(self.master()), seconds,
                           "one master with two targets up", interval=0.1)
 
+    def wait_stable(self, seconds=40):
+        """Both nodes have every check decided and full priority for so long that the backup may preempt."""
+        def ready(node):
+            state = self.show(node, "vrrp")
+            return state and state["effective_priority"] == 200 and state["preemption"] == "ready"
+        self.wait_ready()
+        wait_until(lambda: all(ready(node) for node in ("lb1", "lb2")), seconds, "both nodes are stable", interval=0.2)
+
     def link(self, node, port, up):
         """Pulls the cable: the far end goes down, so the node's end loses its carrier."""
         far = {"eth1": ("lb2" if node == "lb1" else "lb1", "eth1"), "eth2": ("inside", f"p-{node}"),
