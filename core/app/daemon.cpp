@@ -234,8 +234,10 @@ class Daemon {
       const Problems problems = reload();
       Report report;
       for (const Problem& problem : problems.list()) report.notes.push_back(to_string(problem));
-      if (problems.has_errors()) report.error = "reload refused: nothing has changed\n";
-      for (const std::string& note : report.notes) report.error += report.error.empty() ? "" : note + '\n';
+      if (problems.has_errors()) {
+        report.error = "reload refused, nothing has changed";
+        for (const std::string& note : report.notes) report.error += "; " + note;
+      }
       if (report.error.empty()) report.notes.emplace_back("reloaded");
       reply(std::move(report));
     } else {
