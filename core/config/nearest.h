@@ -12,7 +12,8 @@ namespace trivet::core {
 // equal.
 [[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
 
-// The candidate at the smallest distance, if that is at most about a third of the word (at least 1); the first of equals.
+// The candidate at the smallest distance, if that is at most about a third of the word (at least 1); the first of
+// equals.
 [[nodiscard]] std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates);
 
 // The end of an error message: `, did you mean "port"?`, or without a near one `; known here: a, b, c`, or nothing when

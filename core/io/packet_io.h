@@ -91,7 +91,8 @@ class IoBackend {
   virtual Result<std::unique_ptr<InterfaceIo>> open(const InterfaceSpec& spec, std::size_t workers) = 0;
   // The state of an interface of the system now, taken or not.
   [[nodiscard]] virtual LinkInfo link(const std::string& name) = 0;
-  // Called on the control thread, from within dispatch of watch_fd() (or by the test), whenever a link may have changed.
+  // Called on the control thread, from within dispatch of watch_fd() (or by the test), whenever a link may have
+  // changed.
   virtual void on_link_change(std::function<void(const std::string& name)> handler) = 0;
   // Readable when link changes wait; -1: none. process_link_events() reads them and calls the handler.
   [[nodiscard]] virtual int watch_fd() const { return -1; }

@@ -35,9 +35,9 @@ inline constexpr std::uint16_t abi_minor = 0;
 #define TRIVET_SIGNATURE_LIBRARY "other"
 #endif
 static_assert(sizeof(void*) == 8, "Trivet needs 64-bit pointers");
-inline constexpr const char* layout_signature = "pointers=64 library=" TRIVET_SIGNATURE_LIBRARY
-                                                " checked=" TRIVET_SIGNATURE_CHECKED
-                                                " sanitizer=" TRIVET_SIGNATURE_SANITIZER;
+inline constexpr const char* layout_signature =
+    "pointers=64 library=" TRIVET_SIGNATURE_LIBRARY " checked=" TRIVET_SIGNATURE_CHECKED
+    " sanitizer=" TRIVET_SIGNATURE_SANITIZER;
 #undef TRIVET_SIGNATURE_SANITIZER
 #undef TRIVET_SIGNATURE_CHECKED
 #undef TRIVET_SIGNATURE_LIBRARY
@@ -46,12 +46,12 @@ struct ModuleDescriptor {
   std::uint32_t size = sizeof(ModuleDescriptor);
   std::uint16_t abi_major_version = abi_major;
   std::uint16_t abi_minor_version = abi_minor;
-  const char* name = nullptr;       // as on the modules line
-  const char* version = nullptr;    // the module's own, for people
+  const char* name = nullptr;     // as on the modules line
+  const char* version = nullptr;  // the module's own, for people
   const char* signature = layout_signature;
-  Module* (*create)() = nullptr;    // a new object, owned by the caller; may throw, the loader catches
+  Module* (*create)() = nullptr;  // a new object, owned by the caller; may throw, the loader catches
   void (*destroy)(Module*) = nullptr;
-  std::uint32_t essential = 0;      // 1: the node ends when this module fails at run time, so that the peer takes over
+  std::uint32_t essential = 0;  // 1: the node ends when this module fails at run time, so that the peer takes over
 };
 
 }  // namespace trivet

@@ -19,7 +19,7 @@ struct Field {
   std::string key;    // JSON name: snake_case, stable
   std::string label;  // for people: "Effective priority"
   Cell value;
-  std::string unit;   // for people: "s"; JSON has the bare number
+  std::string unit;  // for people: "s"; JSON has the bare number
 };
 
 struct Column {

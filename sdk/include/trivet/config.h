@@ -20,10 +20,10 @@
 namespace trivet {
 
 enum class ElementType : std::uint8_t {
-  integer,    // decimal, within minimum and maximum
-  seconds,    // decimal with fraction, within minimum and maximum; read as a Duration
-  text,       // any characters; quoted where it has blanks
-  word,       // one of `choices`
+  integer,  // decimal, within minimum and maximum
+  seconds,  // decimal with fraction, within minimum and maximum; read as a Duration
+  text,     // any characters; quoted where it has blanks
+  word,     // one of `choices`
   ipv4,
   ipv6,
   ip,         // either family
@@ -63,8 +63,8 @@ struct KeySpec {
 };
 
 struct SectionSpec {
-  std::string name;            // "server"
-  std::string plural;          // "servers"; accepted by register, enable and the like
+  std::string name;              // "server"
+  std::string plural;            // "servers"; accepted by register, enable and the like
   std::uint32_t last_index = 0;  // 1..last_index; 0 = a section without index ("vrrp")
   bool has_life_cycle = false;   // register, enable
   std::string help;
@@ -78,11 +78,11 @@ struct SectionSpec {
 [[nodiscard]] ElementSpec reference_element(std::string section);
 [[nodiscard]] ElementSpec typed_element(std::string name, ElementType type);
 [[nodiscard]] KeySpec make_key(std::string section, std::string name, ElementSpec element, std::string default_text,
-                               std::string help);                              // one word, one element
+                               std::string help);  // one word, one element
 [[nodiscard]] KeySpec make_list_key(std::string section, std::string name, std::string alias, ElementSpec element,
-                                    std::string help);                         // one word, a list
+                                    std::string help);  // one word, a list
 [[nodiscard]] KeySpec make_tuple_key(std::string section, std::string name, std::vector<ElementSpec> elements,
-                                     std::string help);                        // one word, a fixed tuple
+                                     std::string help);  // one word, a fixed tuple
 
 using ElementValue = std::variant<std::int64_t, double, std::string, Ipv4Address, Ipv6Address>;
 

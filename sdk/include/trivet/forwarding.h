@@ -24,7 +24,7 @@ struct InterfaceView {
   std::string name;  // of the system: eth1
   MacAddress mac;    // the interface's own
   std::uint32_t mtu = 1500;
-  bool up = false;   // registered, enabled, taken, and with link
+  bool up = false;                  // registered, enabled, taken, and with link
   std::vector<NetworkId> networks;  // registered and enabled ones, ascending
 };
 
@@ -35,7 +35,7 @@ struct NetworkView {
   std::optional<IpPrefix> prefix4;      // addr/mask
   std::optional<Ipv4Address> real4;
   std::optional<Ipv4Address> virt4;
-  std::optional<IpPrefix> prefix6;      // from mask6 and real6 or virt6
+  std::optional<IpPrefix> prefix6;  // from mask6 and real6 or virt6
   std::optional<Ipv6Address> real6;
   std::optional<Ipv6Address> virt6;
 };

@@ -16,7 +16,8 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  // One event, one line, no line break. Write what changed and why: "role backup -> master: no advertisement for 3.2 s".
+  // One event, one line, no line break. Write what changed and why: "role backup -> master: no advertisement for 3.2
+  // s".
   virtual void write(LogLevel level, std::string_view text) = 0;
 
   void debug(std::string_view text) { write(LogLevel::debug, text); }

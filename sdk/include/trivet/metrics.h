@@ -1,6 +1,7 @@
 // Counters: declared by name, counted per worker without sharing, summed when read.
 //
-// Thread: WorkerCounters by its worker; reading sums over all (relaxed, each counter is exact, a set is not a snapshot).
+// Thread: WorkerCounters by its worker; reading sums over all (relaxed, each counter is exact, a set is not a
+// snapshot).
 #pragma once
 
 #include <atomic>

@@ -52,13 +52,16 @@ inline constexpr PacketClass icmpv6 = PacketClass::bit(6);  // ICMPv6 over IPv6;
 inline constexpr PacketClass nd = PacketClass::bit(7);      // types 133 to 137
 inline constexpr PacketClass mld = PacketClass::bit(8);     // types 130 to 132 and 143
 inline constexpr PacketClass igmp = PacketClass::bit(9);
-inline constexpr PacketClass vrrp = PacketClass::bit(10);        // IP protocol 112
-inline constexpr PacketClass other_ip = PacketClass::bit(11);    // IP, none of the above protocols
-inline constexpr PacketClass fragment = PacketClass::bit(12);    // first ones keep their tcp/udp/icmp bit, later ones lose it
-inline constexpr PacketClass own = PacketClass::bit(13);         // destination is an own address of scope own (real, link-local)
+inline constexpr PacketClass vrrp = PacketClass::bit(10);      // IP protocol 112
+inline constexpr PacketClass other_ip = PacketClass::bit(11);  // IP, none of the above protocols
+inline constexpr PacketClass fragment =
+    PacketClass::bit(12);  // first ones keep their tcp/udp/icmp bit, later ones lose it
+inline constexpr PacketClass own =
+    PacketClass::bit(13);  // destination is an own address of scope own (real, link-local)
 inline constexpr PacketClass virtual_ip = PacketClass::bit(14);  // destination is a master-scope address (virt, server)
-inline constexpr PacketClass multicast = PacketClass::bit(15);   // layer 3 destination is a group or the limited broadcast
-inline constexpr PacketClass all = PacketClass::bit(31);         // every packet has it
+inline constexpr PacketClass multicast =
+    PacketClass::bit(15);                                 // layer 3 destination is a group or the limited broadcast
+inline constexpr PacketClass all = PacketClass::bit(31);  // every packet has it
 }  // namespace packet_class
 
 // What the frame's TCP or UDP checksum field holds.
@@ -83,8 +86,8 @@ struct Packet {
   InterfaceId in_interface = 0;
   NetworkId network = 0;  // of in_interface; where it has several, the one that holds the source, else the first
   std::uint16_t l3_offset = 0;
-  std::uint16_t l4_offset = 0;       // behind options and extension headers; 0 on later fragments
-  std::uint16_t payload_offset = 0;  // behind the layer 4 header
+  std::uint16_t l4_offset = 0;               // behind options and extension headers; 0 on later fragments
+  std::uint16_t payload_offset = 0;          // behind the layer 4 header
   std::uint16_t fragment_header_offset = 0;  // IPv6 only
   std::uint16_t ether_type = 0;
   std::uint8_t protocol = 0;  // of layer 4, behind extension headers
@@ -128,9 +131,7 @@ struct Packet {
   [[nodiscard]] IpAddress destination() const {
     return is(packet_class::ipv4) ? IpAddress{ipv4().destination} : IpAddress{ipv6().destination};
   }
-  [[nodiscard]] std::uint8_t hop_limit() const {
-    return is(packet_class::ipv4) ? ipv4().hop_limit : ipv6().hop_limit;
-  }
+  [[nodiscard]] std::uint8_t hop_limit() const { return is(packet_class::ipv4) ? ipv4().hop_limit : ipv6().hop_limit; }
   // From the layer 3 header to the end of the IP packet. The door has cut off Ethernet padding.
   [[nodiscard]] std::span<const std::uint8_t> l3_bytes() const { return frame().subspan(l3_offset); }
   // From the layer 4 header to the end; empty where there is none.

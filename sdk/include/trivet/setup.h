@@ -35,7 +35,7 @@ class Setup {
   virtual void wants(PacketClass classes) = 0;
   virtual void punt_urgency(PuntUrgency urgency) = 0;
 
-  virtual Counter counter(std::string name, std::string help) = 0;  // name in snake_case, unique in the module
+  virtual Counter counter(std::string name, std::string help) = 0;         // name in snake_case, unique in the module
   virtual DropReason drop_reason(std::string name, std::string help) = 0;  // name in kebab-case, unique in the module
 
   virtual void command(CommandSpec spec, CommandHandler handler) = 0;

@@ -24,9 +24,7 @@ using Time = NodeClock::time_point;
 // "No deadline": later than every time that can be reached.
 inline constexpr Time never = Time::max();
 
-[[nodiscard]] constexpr double to_seconds(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
+[[nodiscard]] constexpr double to_seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 [[nodiscard]] constexpr Duration from_seconds(double seconds) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));

@@ -21,7 +21,9 @@ struct MacAddress {
   std::array<std::uint8_t, 6> bytes{};
 
   [[nodiscard]] constexpr bool is_multicast() const { return (bytes[0] & 1U) != 0; }  // broadcast included
-  [[nodiscard]] constexpr bool is_broadcast() const { return *this == MacAddress{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}; }
+  [[nodiscard]] constexpr bool is_broadcast() const {
+    return *this == MacAddress{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+  }
   [[nodiscard]] constexpr bool is_zero() const { return *this == MacAddress{}; }
   constexpr auto operator<=>(const MacAddress&) const = default;
 
@@ -79,7 +81,9 @@ class IpAddress {
   [[nodiscard]] constexpr Ipv6Address v6() const { return {bytes_}; }
   // 4 or 16 bytes in network order, the rest zero.
   [[nodiscard]] constexpr const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
-  [[nodiscard]] constexpr bool is_unspecified() const { return is_v4() ? v4().is_unspecified() : v6().is_unspecified(); }
+  [[nodiscard]] constexpr bool is_unspecified() const {
+    return is_v4() ? v4().is_unspecified() : v6().is_unspecified();
+  }
   [[nodiscard]] constexpr bool is_multicast() const { return is_v4() ? v4().is_multicast() : v6().is_multicast(); }
   constexpr auto operator<=>(const IpAddress&) const = default;
 
@@ -114,7 +118,7 @@ struct IpPrefix {
 [[nodiscard]] constexpr MacAddress vrrp_mac(Family family, std::uint8_t vrid) {
   return {{0x00, 0x00, 0x5e, 0x00, static_cast<std::uint8_t>(family == Family::ipv4 ? 1 : 2), vrid}};
 }
-[[nodiscard]] MacAddress multicast_mac(const IpAddress& group);             // RFC 1112 section 6.4, RFC 2464 section 7
+[[nodiscard]] MacAddress multicast_mac(const IpAddress& group);              // RFC 1112 section 6.4, RFC 2464 section 7
 [[nodiscard]] Ipv6Address solicited_node_group(const Ipv6Address& address);  // RFC 4291 section 2.7.1
 [[nodiscard]] Ipv6Address link_local_address(const MacAddress& mac);         // RFC 4291 appendix A (modified EUI-64)
 

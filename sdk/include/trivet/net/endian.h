@@ -18,9 +18,7 @@ class BigEndian {
     return *this;
   }
   constexpr operator Integer() const noexcept { return value(); }  // NOLINT(google-explicit-constructor)
-  [[nodiscard]] constexpr Integer value() const noexcept {
-    return swap(std::bit_cast<Integer>(bytes_));
-  }
+  [[nodiscard]] constexpr Integer value() const noexcept { return swap(std::bit_cast<Integer>(bytes_)); }
   constexpr bool operator==(const BigEndian&) const = default;
 
  private:

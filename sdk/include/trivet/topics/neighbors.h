@@ -54,12 +54,18 @@ struct NeighborUsed {
 
 [[nodiscard]] constexpr std::string_view to_string(NeighborReachability reachability) {
   switch (reachability) {
-    case NeighborReachability::incomplete: return "incomplete";
-    case NeighborReachability::reachable: return "reachable";
-    case NeighborReachability::stale: return "stale";
-    case NeighborReachability::delay: return "delay";
-    case NeighborReachability::probe: return "probe";
-    case NeighborReachability::failed: return "failed";
+    case NeighborReachability::incomplete:
+      return "incomplete";
+    case NeighborReachability::reachable:
+      return "reachable";
+    case NeighborReachability::stale:
+      return "stale";
+    case NeighborReachability::delay:
+      return "delay";
+    case NeighborReachability::probe:
+      return "probe";
+    case NeighborReachability::failed:
+      return "failed";
   }
   return "?";
 }

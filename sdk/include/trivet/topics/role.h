@@ -19,18 +19,21 @@ struct RoleState {
   static constexpr TopicKind kind = TopicKind::state;
 
   Role role = Role::master;
-  std::uint8_t vrid = 0;       // 0 = no virtual router
-  bool virtual_mac = false;    // frames of the master carry vrrp_mac(family, vrid) as source
-  std::string reason;          // why, in words: "no advertisement for 3.2 s"
+  std::uint8_t vrid = 0;     // 0 = no virtual router
+  bool virtual_mac = false;  // frames of the master carry vrrp_mac(family, vrid) as source
+  std::string reason;        // why, in words: "no advertisement for 3.2 s"
   Time since{};
   bool operator==(const RoleState&) const = default;
 };
 
 [[nodiscard]] constexpr std::string_view to_string(Role role) {
   switch (role) {
-    case Role::init: return "init";
-    case Role::backup: return "backup";
-    case Role::master: return "master";
+    case Role::init:
+      return "init";
+    case Role::backup:
+      return "backup";
+    case Role::master:
+      return "master";
   }
   return "?";
 }
