@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Passes all tests: unit, module, scenario and end-to-end tests, sanitizers, fuzz targets, static checks.
-# Usage: scripts/test.sh [--quick]      --quick: the release build's tests only
+# Usage: scripts/test.sh [--quick]      --quick: the release build's tests and the format only
 # End-to-end tests need root; without it they are skipped (where CI is set, a skip is a failure).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -65,6 +65,8 @@ NINJA_STATUS='[%p] ' ninja -C build | grep -vE '^\[ *[0-9]+%\] (Building|Linking
 run_ctest "Unit, module and scenario tests" build -LE e2e
 run_ctest "End-to-end tests" build -L e2e
 
+check "Format (clang-format)" scripts/check-format.sh
+
 if [ "$quick" = no ]; then
   say "Building (address and undefined behaviour sanitizers)"
   cmake --preset asan >/dev/null
@@ -87,7 +89,6 @@ if [ "$quick" = no ]; then
       -rss_limit_mb=4096 -artifact_prefix="build-fuzz/found/$name-" "build-fuzz/found/$name" "tests/fuzz/corpus/$name"
   done
 
-  check "Format (clang-format)" scripts/check-format.sh
   check "Static analysis (clang-tidy)" scripts/check-tidy.sh
 fi
 
