@@ -90,7 +90,9 @@ Result<SessionsQuery> parse_query(const std::vector<std::string>& arguments) {
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
     const std::uint32_t most = option == "--server" ? max_servers : 100'000;
     if (error != std::errc{} || end != word.data() + word.size() || value == 0 || value > most) {
-      return fail(option + " takes a number from 1 to " + std::to_string(most) + ", not '" + word + "'");
+      std::string text = option;
+      text.append(" takes a number from 1 to ").append(std::to_string(most)).append(", not '").append(word).append("'");
+      return fail(std::move(text));
     }
     (option == "--server" ? query.server : query.limit) = value;
   }
