@@ -43,12 +43,16 @@ std::uint64_t object_size(const void* address) {
   return (symbol.st_info & 0xfU) == STT_OBJECT ? symbol.st_size : 0;
 }
 
+// True when what the library exports is an object that is as large as it says, or large enough to say that it is not.
+bool holds_descriptor(const void* address) {
+  if (reinterpret_cast<std::uintptr_t>(address) % alignof(ModuleDescriptor) != 0) return false;
+  const std::uint64_t held = object_size(address);
+  if (held < offsetof(ModuleDescriptor, name)) return false;
+  return static_cast<const ModuleDescriptor*>(address)->size < sizeof(ModuleDescriptor) ||
+         held >= sizeof(ModuleDescriptor);
+}
+
 Result<void> compare(const ModuleDescriptor& descriptor, const std::string& file, const std::string& name) {
-  const std::uint64_t held = object_size(&descriptor);
-  if (held < offsetof(ModuleDescriptor, name) ||
-      (descriptor.size >= sizeof(ModuleDescriptor) && held < sizeof(ModuleDescriptor))) {
-    return fail(file + ": exports " + symbol_of_this_abi() + ", but not as a descriptor");
-  }
   // The first two fields are at their place in every ABI; the rest counts only if `size` covers it.
   if (descriptor.size < sizeof(ModuleDescriptor)) {
     return fail(file + ": its descriptor has " + std::to_string(descriptor.size) +
@@ -103,11 +107,17 @@ Result<const ModuleDescriptor*> open_module_file(const std::filesystem::path& fi
       return fail(shown + ": is a module for ABI " + symbol.substr(std::string_view(symbol_prefix).size()) +
                   ", this trivetd has ABI " + std::to_string(abi_major) + ": build it again with this release's SDK");
     }
-    boost::dll::shared_library library(file, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
-    const auto& descriptor = library.get<const ModuleDescriptor>(symbol);
-    // Code is never unloaded: a second handle that nobody closes keeps it, refused or not, so that no destructor or
-    // registered callback of the library can run in unmapped memory.
-    static_cast<void>(new boost::dll::shared_library(library));  // NOLINT(cppcoreguidelines-owning-memory)
+    // Code is never unloaded, refused or not, whoever closes it: no destructor or registered callback of the library
+    // can run in unmapped memory.
+    constexpr auto stays_loaded = static_cast<boost::dll::load_mode::type>(RTLD_NODELETE);
+    const boost::dll::shared_library library(
+        file, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local | stays_loaded);
+    // Not by get(), which would make a reference to whatever stands there, a function too.
+    const void* const address = ::dlsym(library.native(), symbol.c_str());
+    if (!holds_descriptor(address)) {
+      return fail(shown + ": exports " + symbol_of_this_abi() + ", but not as a descriptor");
+    }
+    const auto& descriptor = *static_cast<const ModuleDescriptor*>(address);
     if (auto same = compare(descriptor, shown, name); !same) return std::unexpected(same.error());
     return &descriptor;
   } catch (const std::exception& error) {
