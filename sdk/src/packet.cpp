@@ -66,6 +66,20 @@ void rewrite_udp(Packet& packet, Side side, std::uint16_t port, std::uint16_t ad
   udp.checksum = updated == 0 ? std::uint16_t{0xffff} : updated;
 }
 
+// Protocols without a class of their own whose checksum covers the pseudo-header: UDP-Lite (RFC 3828 section 3.1) and
+// DCCP (RFC 4340 section 9.1). Both have ports, which stay, and the field at the same place.
+void rewrite_other(Packet& packet, std::uint16_t address_delta) noexcept {
+  constexpr std::uint8_t dccp = 33;
+  constexpr std::uint8_t udp_lite = 136;
+  constexpr std::size_t position = 6;
+  if (packet.protocol != dccp && packet.protocol != udp_lite) return;
+  if (packet.l4_bytes().size() < position + sizeof(Be16)) return;
+  Be16& field = *reinterpret_cast<Be16*>(packet.data + packet.l4_offset + position);
+  const std::uint16_t updated = updated_field(packet, field, address_delta, 0);
+  // UDP-Lite always has a checksum, and 0 is none.
+  field = packet.protocol == udp_lite && updated == 0 ? std::uint16_t{0xffff} : updated;
+}
+
 void rewrite(Packet& packet, Side side, const IpAddress& address, std::uint16_t port) noexcept {
   std::uint16_t address_delta = 0;
   if (packet.is(packet_class::ipv4)) {
@@ -89,6 +103,8 @@ void rewrite(Packet& packet, Side side, const IpAddress& address, std::uint16_t 
   } else if (packet.is(packet_class::icmpv6)) {
     wire::IcmpHeader& icmp = packet.icmp();
     icmp.checksum = updated_field(packet, icmp.checksum, address_delta, 0);
+  } else if (packet.is(packet_class::other_ip)) {
+    rewrite_other(packet, address_delta);
   }
 }
 

@@ -5,7 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <span>
+#include <string>
+#include <string_view>
 
+#include "trivet/net/checksum.h"
 #include "trivet/random.h"
 #include "trivet/testkit/packet_buffer.h"
 #include "trivet/testkit/packet_builder.h"
@@ -127,6 +131,60 @@ TEST(Rewrite, OfIcmpv6UpdatesThePseudoHeaderAndOfIcmpNothingBeyondTheAddress) {
   rewrite_source(*v4, ip("10.0.0.7"), 0);
   EXPECT_FRAME_EQ(v4.buffer.frame(),
                   eth(client, node) / ipv4("10.0.0.7", "198.51.100.2") / echo_request(1, 2) / payload("abc"));
+}
+
+// Ports, then length or coverage, then the checksum, which covers the pseudo-header.
+Frame datagram_of(std::uint8_t protocol, const char* source, const char* destination, const std::string& text) {
+  Frame bytes{0x9c, 0x40, 0, 53, 0, protocol == 33 ? std::uint8_t{0} : std::uint8_t{8}, 0, 0, 0x20, 0, 0, 0};
+  bytes.insert(bytes.end(), text.begin(), text.end());
+  // UDP-Lite: the header alone is covered.
+  const std::size_t covered = protocol == 33 ? bytes.size() : std::size_t{8};
+  ChecksumSum sum;
+  sum.add_pseudo_header(ip(source), ip(destination), protocol, static_cast<std::uint32_t>(bytes.size()));
+  sum.add(std::span(bytes).first(covered));
+  const std::uint16_t checksum = sum.finish() == 0 && protocol == 136 ? std::uint16_t{0xffff} : sum.finish();
+  bytes[6] = static_cast<std::uint8_t>(checksum >> 8U);
+  bytes[7] = static_cast<std::uint8_t>(checksum);
+  const auto frame = [&](const auto& header) -> Frame { return header / ip_payload(protocol, bytes); };
+  if (std::string_view{source}.find(':') == std::string_view::npos) {
+    return frame(eth(client, node) / ipv4(source, destination));
+  }
+  return frame(eth(client, node) / ipv6(source, destination));
+}
+
+TEST(Rewrite, OfUdpLiteAndDccpUpdatesTheirChecksums) {
+  for (const std::uint8_t protocol : {std::uint8_t{33}, std::uint8_t{136}}) {
+    Entered four(datagram_of(protocol, "192.0.2.1", "198.51.100.2", "question"));
+    rewrite_destination(*four, ip("10.0.0.7"), 80);
+    EXPECT_FRAME_EQ(four.buffer.frame(), datagram_of(protocol, "192.0.2.1", "10.0.0.7", "question"));
+    Entered six(datagram_of(protocol, "2001:db8:ffff::10", "2001:db8::1", "odd"));
+    rewrite_source(*six, ip("2001:db8::2:4"), 80);
+    EXPECT_FRAME_EQ(six.buffer.frame(), datagram_of(protocol, "2001:db8::2:4", "2001:db8::1", "odd"));
+  }
+}
+
+TEST(Rewrite, OfUdpLiteNeverWritesAChecksumThatReadsAsNone) {
+  bool met = false;
+  for (std::uint32_t i = 0; i < 65536 && !met; ++i) {
+    const std::string source = "192.0." + std::to_string(i >> 8U) + "." + std::to_string(i & 0xffU);
+    const Frame expected = datagram_of(136, source.c_str(), "10.0.0.7", "q");
+    met = expected[40] == 0xff && expected[41] == 0xff;
+    if (!met) continue;
+    Entered packet(datagram_of(136, source.c_str(), "198.51.100.2", "q"));
+    rewrite_destination(*packet, ip("10.0.0.7"), 0);
+    EXPECT_FRAME_EQ(packet.buffer.frame(), expected);
+  }
+  EXPECT_TRUE(met);
+}
+
+TEST(Rewrite, OfOtherProtocolsAndOfAHeaderCutShortChangesTheAddressAlone) {
+  for (const std::uint8_t protocol : {std::uint8_t{33}, std::uint8_t{47}, std::uint8_t{132}, std::uint8_t{136}}) {
+    const Frame bytes = protocol == 33 || protocol == 136 ? Frame{1, 2, 3, 4, 5, 6, 7} : Frame(16, 7);
+    Entered packet(eth(client, node) / ipv4("192.0.2.1", "198.51.100.2") / ip_payload(protocol, bytes));
+    rewrite_destination(*packet, ip("10.0.0.7"), 80);
+    EXPECT_FRAME_EQ(packet.buffer.frame(),
+                    eth(client, node) / ipv4("192.0.2.1", "10.0.0.7") / ip_payload(protocol, bytes));
+  }
 }
 
 TEST(Rewrite, ToTheSameAddressAndPortChangesNothing) {
