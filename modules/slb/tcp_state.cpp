@@ -26,11 +26,17 @@ SessionState after_syn(SessionState state, std::uint8_t flags, Side from) {
   return state;
 }
 
+SessionState after_reset(SessionState state, Side from) {
+  const SessionState mine = from == Side::client ? SessionState::reset_client : SessionState::reset_target;
+  return state == SessionState::reset || state == mine ? mine : SessionState::established;
+}
+
 }  // namespace
 
 SessionState next_state(SessionState state, std::uint8_t tcp_flags, Side from, Visibility seen) noexcept {
   if (state == SessionState::none || state == SessionState::idle || state == SessionState::closed) return state;
-  if (has(tcp_flags, TcpHeader::rst) || state == SessionState::reset) return SessionState::reset;
+  if (has(tcp_flags, TcpHeader::rst)) return SessionState::reset;
+  if (is_reset(state)) return after_reset(state, from);
   if (has(tcp_flags, TcpHeader::syn)) return after_syn(state, tcp_flags, from);
   if (has(tcp_flags, TcpHeader::fin)) return after_fin(state, from);
   if (state == SessionState::joined) return from == Side::target ? SessionState::established : state;
@@ -47,7 +53,7 @@ bool opens_connection(std::uint8_t tcp_flags) noexcept {
 }
 
 bool may_be_replaced(SessionState state, Visibility seen) noexcept {
-  return state == SessionState::closed || state == SessionState::reset ||
+  return state == SessionState::closed || is_reset(state) ||
          (state == SessionState::fin_client && seen == Visibility::client_only);
 }
 
@@ -67,6 +73,8 @@ std::uint32_t timeout_of(SessionState state, std::uint32_t idle) noexcept {
       return std::min(idle, half_closed_timeout);
     case SessionState::closed:
     case SessionState::reset:
+    case SessionState::reset_client:
+    case SessionState::reset_target:
       return closed_timeout;
   }
   return 0;
@@ -93,6 +101,8 @@ std::string_view to_string(SessionState state) {
     case SessionState::closed:
       return "closed";
     case SessionState::reset:
+    case SessionState::reset_client:
+    case SessionState::reset_target:
       return "reset";
   }
   return "?";

@@ -9,8 +9,14 @@
 //               FIN of the other side       any state, RST: -> reset
 //
 // joined: a connection that was met in its middle (method hash); established as soon as the target answers it.
-// A reset connection that goes on talking was reset by a forgery: it is kept as long as packets come. A SYN in closed
-// or reset (with direct server return, where half of the flags go past us, also in fin_client) begins a new connection.
+// A reset connection that goes on talking was reset by a forgery, for sequence numbers are not looked at: it is kept as
+// long as segments without RST come, and once both sides have sent one it is established again:
+//
+//        reset ---client---> reset_client ---target---> established     (RST of either side: back to reset)
+//              ---target---> reset_target ---client---> established
+//
+// A SYN in closed or one of the reset states (with direct server return, where half of the flags go past us, also in
+// fin_client) begins a new connection.
 // Thread: any; pure. `idle` is every session that is no tracked connection: sessionid src, UDP, other protocols.
 #pragma once
 
@@ -30,7 +36,17 @@ enum class SessionState : std::uint8_t {
   fin_target,
   closed,
   reset,
+  reset_client,  // and the client has spoken since
+  reset_target,
 };
+
+// The handshake is not over: this is what a flood of SYN consists of.
+[[nodiscard]] constexpr bool is_half_open(SessionState state) noexcept {
+  return state == SessionState::syn_sent || state == SessionState::syn_received || state == SessionState::joined;
+}
+[[nodiscard]] constexpr bool is_reset(SessionState state) noexcept {
+  return state == SessionState::reset || state == SessionState::reset_client || state == SessionState::reset_target;
+}
 
 enum class Side : std::uint8_t { client, target };
 enum class Visibility : std::uint8_t { both_ways, client_only };  // client_only: direct server return

@@ -59,10 +59,33 @@ TEST(TcpState, ASynInAnEstablishedConnectionDoesNotDisturbIt) {
 }
 
 TEST(TcpState, ResetFromEitherSideInEveryLiveState) {
-  for (const SessionState state : {syn_sent, syn_received, joined, established, fin_client, fin_target, reset}) {
+  for (const SessionState state :
+       {syn_sent, syn_received, joined, established, fin_client, fin_target, reset, reset_client, reset_target}) {
     EXPECT_EQ(next_state(state, rst, Side::client, Visibility::both_ways), reset);
     EXPECT_EQ(next_state(state, rst | ack, Side::target, Visibility::both_ways), reset);
   }
+}
+
+TEST(TcpState, AResetThatNeitherSideHeedsIsForgotten) {
+  run(established, {{Side::client, rst, reset},
+                    {Side::client, psh | ack, reset_client},
+                    {Side::client, ack, reset_client},
+                    {Side::target, psh | ack, established},
+                    {Side::client, ack, established}});
+  run(established, {{Side::target, rst | ack, reset},
+                    {Side::target, ack, reset_target},
+                    {Side::client, fin | ack, established},
+                    {Side::client, fin | ack, fin_client}});
+  run(syn_sent,
+      {{Side::target, rst | ack, reset}, {Side::target, syn | ack, reset_target}, {Side::client, ack, established}});
+}
+
+TEST(TcpState, AResetThatOneSideAnswersWithAResetStays) {
+  run(established, {{Side::client, rst, reset},
+                    {Side::target, psh | ack, reset_target},
+                    {Side::client, rst, reset},
+                    {Side::target, psh | ack, reset_target}});
+  run(reset, {{Side::client, ack, reset_client}, {Side::client, ack, reset_client}}, Visibility::client_only);
 }
 
 TEST(TcpState, ASynThatReusesAHalfClosedConnectionStartsOver) {
@@ -102,7 +125,9 @@ TEST(TcpState, OnlyClosedAndResetEntriesMayBeReplaced) {
     EXPECT_FALSE(may_be_replaced(state, Visibility::both_ways)) << to_string(state);
   }
   EXPECT_TRUE(may_be_replaced(closed, Visibility::both_ways));
-  EXPECT_TRUE(may_be_replaced(reset, Visibility::both_ways));
+  for (const SessionState state : {reset, reset_client, reset_target}) {
+    EXPECT_TRUE(may_be_replaced(state, Visibility::both_ways));
+  }
 }
 
 TEST(TcpState, TimeoutsOfEachState) {
@@ -114,7 +139,7 @@ TEST(TcpState, TimeoutsOfEachState) {
   EXPECT_EQ(timeout_of(fin_client, idle_time), 120'000U);
   EXPECT_EQ(timeout_of(fin_target, 5'000), 5'000U) << "never longer than the session timeout";
   EXPECT_EQ(timeout_of(closed, idle_time), 10'000U);
-  EXPECT_EQ(timeout_of(reset, idle_time), 10'000U);
+  for (const SessionState state : {reset, reset_client, reset_target}) EXPECT_EQ(timeout_of(state, idle_time), 10'000U);
 }
 
 }  // namespace
