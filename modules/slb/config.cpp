@@ -45,7 +45,9 @@ ServerConfig parse_server(const SectionView& section, Duration default_timeout, 
   server.session_id =
       section.text("sessionid").value_or("src") == "src+port" ? SessionId::connection : SessionId::client;
   server.method = method_of(section.text("method").value_or("rr"));
-  server.session_timeout = section.seconds("stimeout").value_or(default_timeout);
+  const std::optional<Duration> own_timeout = section.seconds("stimeout");
+  server.session_timeout = own_timeout.value_or(default_timeout);
+  server.has_own_timeout = own_timeout.has_value();
   server.state = section.state;
   server.has_open_reference = section.has_open_reference;
   for (const std::int64_t number : section.integers("targets")) {

@@ -43,6 +43,7 @@ struct ServerConfig {
   Method method = Method::rr;
   std::vector<TargetId> targets;  // in the order given, no duplicates
   Duration session_timeout{};     // its own `stimeout`, else the node's
+  bool has_own_timeout = false;   // `stimeout` is given: it holds for UDP flows, too
   LifeCycle state = LifeCycle::defined;
   bool has_open_reference = false;
 

@@ -8,10 +8,10 @@
 namespace trivet::slb {
 namespace {
 
-std::uint8_t reply_form_of(const ServerConfig& server) {
-  if (server.session_id == SessionId::connection) return reply_form::connection;
-  if (server.port != 0) return server.protocol != 0 ? reply_form::port_protocol : reply_form::port;
-  return server.protocol != 0 ? reply_form::protocol : reply_form::any;
+std::uint8_t reply_form_of(SessionId session_id, std::uint16_t port, std::uint8_t protocol) {
+  if (session_id == SessionId::connection) return reply_form::connection;
+  if (port != 0) return protocol != 0 ? reply_form::port_protocol : reply_form::port;
+  return protocol != 0 ? reply_form::protocol : reply_form::any;
 }
 
 std::uint64_t identity_hash(const TargetConfig& target, std::uint16_t port) {
@@ -19,6 +19,10 @@ std::uint64_t identity_hash(const TargetConfig& target, std::uint16_t port) {
   if (target.address4) hash = hash_address(*target.address4, hash);
   if (target.address6) hash = hash_address(*target.address6, hash);
   return hash;
+}
+
+std::uint32_t milliseconds(Duration duration) {
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
 
 template <class Address>
@@ -34,6 +38,10 @@ struct IndexEntries {
   }
   void add_form(const std::optional<Address>& server, const std::optional<Address>& target, std::uint8_t form) {
     if (server && target) forms[*target] |= form;
+  }
+  [[nodiscard]] std::uint8_t forms_beside(const Address& target, std::uint8_t form) const {
+    const auto found = forms.find(target);
+    return found == forms.end() ? std::uint8_t{0} : static_cast<std::uint8_t>(found->second & ~form);
   }
   [[nodiscard]] FamilyIndex<Address> build() const {
     std::vector<std::pair<AddressKey<Address>, std::uint8_t>> form_list;
@@ -132,6 +140,7 @@ void Registry::add_service(Directory& directory, const ServerConfig& server) con
                   .port = server.port,
                   .bindings4 = {},
                   .bindings6 = {}};
+  const std::uint32_t idle = milliseconds(server.session_timeout);
   for (const TargetId number : server.targets) {
     const auto id = ids_.find({server.number, number});
     if (id == ids_.end()) continue;
@@ -149,8 +158,9 @@ void Registry::add_service(Directory& directory, const ServerConfig& server) con
         .weight = target.weight,
         .server_port = server.port,
         .target_port = identity.target_port,
-        .idle_timeout = static_cast<std::uint32_t>(
-            std::chrono::duration_cast<std::chrono::milliseconds>(server.session_timeout).count()),
+        .idle_timeout = idle,
+        // A datagram flow says no goodbye; a resolver's clients would fill the table with them.
+        .flow_timeout = server.has_own_timeout ? idle : std::min(idle, datagram_timeout),
         .identity = identity_hash(target, identity.target_port),
         .server4 = server.address4.value_or(Ipv4Address{}),
         .target4 = target.address4.value_or(Ipv4Address{}),
@@ -180,9 +190,16 @@ std::unique_ptr<const Directory> Registry::build() {
       // Replies of direct return do not come this way: such a target is an ordinary host to us.
       if (id == ids_.end() || slots_[id->second].identity.dsr) continue;
       const Identity& identity = slots_[id->second].identity;
-      entries4.add_form(identity.server4, identity.target4, reply_form_of(server));
-      entries6.add_form(identity.server6, identity.target6, reply_form_of(server));
+      const std::uint8_t form = reply_form_of(server.session_id, server.port, server.protocol);
+      entries4.add_form(identity.server4, identity.target4, form);
+      entries6.add_form(identity.server6, identity.target6, form);
     }
+  }
+  for (Binding& binding : directory->bindings) {
+    if (!binding.in_use || binding.dsr) continue;
+    binding.form = reply_form_of(binding.session_id, binding.server_port, binding.protocol);
+    binding.foreign_forms4 = entries4.forms_beside(binding.target4, binding.form);
+    binding.foreign_forms6 = entries6.forms_beside(binding.target6, binding.form);
   }
   directory->index4 = entries4.build();
   directory->index6 = entries6.build();

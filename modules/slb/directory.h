@@ -77,16 +77,30 @@ struct Binding {
   bool dsr = false;
   SessionId session_id = SessionId::client;
   std::uint8_t protocol = 0;  // the server's
+  std::uint8_t form = 0;      // reply form of its sessions
+  // Reply forms at the target that only sessions of other servers have.
+  std::uint8_t foreign_forms4 = 0;
+  std::uint8_t foreign_forms6 = 0;
   ServerId server = 0;
   TargetId target = 0;
   std::uint16_t weight = 1;
   std::uint16_t server_port = 0;   // 0 = every port
   std::uint16_t target_port = 0;   // 0 = the port that the client addressed
   std::uint32_t idle_timeout = 0;  // milliseconds
+  std::uint32_t flow_timeout = 0;  // of a UDP flow with a session of its own
   std::uint64_t identity = 0;      // hash of the target's addresses and port
   Ipv4Address server4, target4;
   Ipv6Address server6, target6;
 
+  template <class Address>
+  [[nodiscard]] std::uint8_t foreign_forms() const {
+    return std::is_same_v<Address, Ipv4Address> ? foreign_forms4 : foreign_forms6;
+  }
+  // Those of them that a reply is looked up under before `form`.
+  template <class Address>
+  [[nodiscard]] std::uint8_t more_specific_forms() const {
+    return static_cast<std::uint8_t>(foreign_forms<Address>() & (form - 1U));
+  }
   template <class Address>
   [[nodiscard]] const Address& server_address() const {
     if constexpr (std::is_same_v<Address, Ipv4Address>) {

@@ -20,8 +20,12 @@ using wire::ip_protocol::udp;
 
 constexpr std::uint64_t forward_salt = 0xa0761d6478bd642fULL;
 constexpr std::uint64_t reverse_salt = 0xe7037ed1a0b428dbULL;
-// A full table is searched this far for dead entries before a session is refused, at most once a millisecond.
+// A full table is searched this far for entries to give up before a session is refused: far once a millisecond, else
+// only as far as a flood of new sessions can be afforded.
 constexpr std::uint32_t reclaim_records = 512;
+constexpr std::uint32_t reclaim_records_again = 32;
+// Longer than senders keep their fragments apart; identifications come again (RFC 6864 section 3.1).
+constexpr std::uint32_t fragment_memory = 15'000;  // milliseconds
 // Targets whose reverse key is asked for before a session is refused: bounds the work that one packet can cause.
 constexpr unsigned max_tries = 32;
 
@@ -31,6 +35,19 @@ template <class Address>
 bool is_tracked(const Session<Address>& session) {
   return session.state != SessionState::idle;
 }
+
+// Nobody can be answered there (RFC 1812 section 5.3.7, RFC 4291 sections 2.5.2, 2.5.3 and 2.7). The door lets some of
+// them pass: an unspecified source asks for an address, and class E (RFC 1112 section 4) is somebody's private matter.
+bool is_bad_source(const Ipv4Address& source) {
+  return source.is_unspecified() || source.is_loopback() || source.bytes[0] >= 224;
+}
+bool is_bad_source(const Ipv6Address& source) {
+  return source.is_multicast() || source.is_unspecified() || source.is_loopback();
+}
+
+// Never leaves its link, so its replies would not either (RFC 3927 section 2.7, RFC 4291 section 2.5.6).
+bool is_link_local(const Ipv4Address& address) { return address.bytes[0] == 169 && address.bytes[1] == 254; }
+bool is_link_local(const Ipv6Address& address) { return address.is_link_local(); }
 
 std::uint64_t pack(std::uint16_t first, std::uint16_t second, std::uint16_t third, std::uint8_t fourth) {
   return (std::uint64_t{first} << 40U) | (std::uint64_t{second} << 24U) | (std::uint64_t{third} << 8U) | fourth;
@@ -126,6 +143,9 @@ Lookup<Address> Engine::classify(const Facts<Address>& facts) const noexcept {
   Lookup<Address> lookup{.facts = facts};
   if (directory_->is_server(facts.destination)) {
     lookup.direction = Direction::forward;
+    if (is_bad_source(facts.source)) lookup.refusal = Refusal::bad_source;
+    if (is_link_local(facts.source)) lookup.refusal = Refusal::link_local;
+    if (lookup.refusal != Refusal::none) return lookup;
     lookup.service =
         directory_->find_service(facts.destination, facts.destination_port, facts.protocol, facts.has_ports);
     if (lookup.service != nullptr) {
@@ -192,8 +212,27 @@ Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>
 }
 
 template <class Address>
+bool Engine::is_claimed(const Binding& binding, const Facts<Address>& facts, std::uint8_t forms,
+                        std::uint32_t now) noexcept {
+  Facts<Address> reply{.source = binding.template target_address<Address>(),
+                       .destination = facts.source,
+                       .destination_port = facts.source_port,
+                       .protocol = facts.protocol,
+                       .has_ports = facts.has_ports};
+  if (facts.has_ports) reply.source_port = binding.target_port != 0 ? binding.target_port : facts.destination_port;
+  for (std::uint8_t left = forms; left != 0; left &= static_cast<std::uint8_t>(left - 1)) {
+    const auto form = static_cast<std::uint8_t>(left & -left);
+    if (form == reply_form::port && !reply.has_ports) continue;
+    const Key<Address> key = reply_key(reply, form);
+    if (find_reverse(reply.source, key, reverse_hash(reply.source, key), now) != nullptr) return true;
+  }
+  return false;
+}
+
+template <class Address>
 Action Engine::forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
   const Facts<Address>& facts = lookup.facts;
+  if (lookup.refusal != Refusal::none) return refuse(lookup.refusal);
   if (facts.part != Part::whole) return refuse(Refusal::fragment);
   if (facts.icmp == Icmp::error) return refuse(Refusal::icmp_error);
   if (lookup.service == nullptr) return refuse(Refusal::no_service);
@@ -205,8 +244,16 @@ Action Engine::forward(const Lookup<Address>& lookup, std::uint32_t now) noexcep
     remove(*session);
     session = nullptr;
   }
-  if (session != nullptr) return send_to_target(*session, facts, now);
-  return begin_session(lookup, key, now);
+  if (session == nullptr) return begin_session(lookup, key, now);
+  // A session of a client takes in flows that begin later. One of them may be what another server's session already is
+  // at the target.
+  const Binding& binding = directory_->bindings[session->binding];
+  const std::uint8_t rivals = binding.more_specific_forms<Address>();
+  if (rivals != 0 && (facts.protocol != tcp || opens_connection(facts.tcp_flags)) &&
+      is_claimed(binding, facts, rivals, now)) {
+    return refuse(Refusal::session_conflict);
+  }
+  return send_to_target(*session, facts, now);
 }
 
 template <class Address>
@@ -226,9 +273,9 @@ Action Engine::send_to_target(Session<Address>& session, const Facts<Address>& f
 template <class Address>
 Action Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
   const Facts<Address>& facts = lookup.facts;
-  // Later fragments have no ports, and errors carry what they are about inside: neither can be told from the target's
-  // own traffic.
-  if (facts.part == Part::later_fragment || facts.icmp == Icmp::error) return {};
+  if (facts.part == Part::later_fragment) return later_fragment_of_target(lookup, now);
+  // Errors carry what they are about inside: they cannot be told from the target's own traffic.
+  if (facts.icmp == Icmp::error) return {};
   Session<Address>* session = nullptr;
   std::uint32_t hash = lookup.hash;
   for (std::uint8_t left = lookup.reply_forms; left != 0 && session == nullptr;
@@ -240,7 +287,12 @@ Action Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcep
     session = find_reverse(facts.source, key, hash, now);
   }
   if (session == nullptr) return {};
-  if (facts.part != Part::whole) return refuse(Refusal::fragment);
+  if (facts.part != Part::whole) {
+    std::uint64_t datagram = 0;
+    RefusedFragment& slot = refused_fragment(facts, datagram);
+    slot = {.datagram = datagram, .seen = now};
+    return refuse(Refusal::fragment);
+  }
   const Binding& binding = directory_->bindings[session->binding];
   touch(*session, facts, Side::target, now);
   add_to(traffic_->servers[binding.server].packets_out, 1);
@@ -255,11 +307,38 @@ Action Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcep
 }
 
 template <class Address>
+Engine::RefusedFragment& Engine::refused_fragment(const Facts<Address>& facts, std::uint64_t& datagram) noexcept {
+  const auto [source_high, source_low] = words_of(facts.source);
+  const auto [high, low] = words_of(facts.destination);
+  const std::uint64_t source = fold_multiply(source_high ^ seed_, source_low ^ reverse_salt);
+  const std::uint64_t both = fold_multiply(high ^ source, low ^ seed_ ^ forward_salt);
+  datagram = fold_multiply(both ^ facts.fragment_id, seed_ ^ reverse_salt) | 1U;
+  return refused_fragments_[(datagram >> 8U) % refused_fragments_.size()];
+}
+
+// Without ports a later fragment cannot be told from the target's own traffic, but by the first one that was refused;
+// or by the client's session, where that takes in every port.
+template <class Address>
+Action Engine::later_fragment_of_target(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+  const Facts<Address>& facts = lookup.facts;
+  std::uint64_t datagram = 0;
+  const RefusedFragment& slot = refused_fragment(facts, datagram);
+  if (slot.datagram == datagram && now - slot.seen < fragment_memory) return refuse(Refusal::fragment);
+  for (const std::uint8_t form : {reply_form::protocol, reply_form::any}) {
+    if ((lookup.reply_forms & form) == 0) continue;
+    const Key<Address> key = reply_key(facts, form);
+    if (find_reverse(facts.source, key, reverse_hash(facts.source, key), now) != nullptr) {
+      return refuse(Refusal::fragment);
+    }
+  }
+  return {};
+}
+
+template <class Address>
 void Engine::touch(Session<Address>& session, const Facts<Address>& facts, Side from, std::uint32_t now) noexcept {
   if (!is_tracked(session)) {
-    const std::uint32_t idle = directory_->bindings[session.binding].idle_timeout;
-    // A datagram flow of its own says no goodbye; a resolver's clients would fill the table with them.
-    session.expires = now + (session.protocol == udp ? std::min(idle, datagram_timeout) : idle);
+    const Binding& binding = directory_->bindings[session.binding];
+    session.expires = now + (session.protocol == udp ? binding.flow_timeout : binding.idle_timeout);
     return;
   }
   const SessionState before = session.state;
@@ -267,7 +346,7 @@ void Engine::touch(Session<Address>& session, const Facts<Address>& facts, Side 
       next_state(before, facts.tcp_flags, from, session.has_reverse ? Visibility::both_ways : Visibility::client_only);
   // A closed connection is not kept by its last acknowledgements, nor a reset one by more resets.
   if (before == SessionState::closed) return;
-  if (before == SessionState::reset && (facts.tcp_flags & wire::TcpHeader::rst) != 0) return;
+  if (is_reset(before) && (facts.tcp_flags & wire::TcpHeader::rst) != 0) return;
   session.expires = now + timeout_of(session.state, directory_->bindings[session.binding].idle_timeout);
 }
 
@@ -338,7 +417,10 @@ Action Engine::begin_session(const Lookup<Address>& lookup, const Key<Address>& 
     const Address& target = binding.template target_address<Address>();
     const Key<Address> reply = reverse_key(binding, draft);
     const std::uint32_t hash = reverse_hash(target, reply);
-    if (find_reverse(target, reply, hash, now) == nullptr) return create(lookup, ids[*picked], draft, hash, now);
+    if (find_reverse(target, reply, hash, now) == nullptr &&
+        !is_claimed(binding, facts, binding.foreign_forms<Address>(), now)) {
+      return create(lookup, ids[*picked], draft, hash, now);
+    }
     refusal = Refusal::session_conflict;
     candidates_[*picked].usable = false;
   }
@@ -353,9 +435,8 @@ Action Engine::create(const Lookup<Address>& lookup, BindingId id, const Session
   const std::optional<std::uint32_t> reverse_reference =
       binding.dsr ? std::optional<std::uint32_t>{} : std::optional<std::uint32_t>{reverse};
   Session<Address>* session = sessions.insert(lookup.hash, reverse_reference);
-  if (session == nullptr && reclaimed_at_ != now) {
-    reclaimed_at_ = now;
-    sweep(now, reclaim_records);
+  if (session == nullptr) {
+    make_room<Address>(std::is_same_v<Address, Ipv4Address> ? cursor4_ : cursor6_, now);
     session = sessions.insert(lookup.hash, reverse_reference);
   }
   if (session == nullptr) return refuse(Refusal::session_table_full);
@@ -384,6 +465,27 @@ void Engine::remove(Session<Address>& session) noexcept {
     take_from(traffic_->targets[state.target].sessions, 1);
   }
   sessions_of<Address>().erase(session);
+}
+
+template <class Address>
+void Engine::make_room(std::uint32_t& cursor, std::uint32_t now) noexcept {
+  const std::uint32_t records = reclaimed_at_ == now ? reclaim_records_again : reclaim_records;
+  reclaimed_at_ = now;
+  SessionTable<Address>& sessions = sessions_of<Address>();
+  const std::uint32_t begin = cursor;
+  sweep_table<Address>(cursor, now, records);
+  if (sessions.size() < sessions.capacity()) return;
+  // The same records once more, now in the cache.
+  Session<Address>* oldest = nullptr;
+  for (std::uint32_t i = 0, at = begin; i < std::min(records, sessions.high_water()); ++i, ++at) {
+    if (at >= sessions.high_water()) at = 0;
+    Session<Address>& session = sessions.record(at);
+    if (!is_half_open(session.state)) continue;
+    if (oldest == nullptr || now - session.created > now - oldest->created) oldest = &session;
+  }
+  if (oldest == nullptr) return;
+  ++tally_.evicted;
+  remove(*oldest);
 }
 
 template <class Address>

@@ -4,7 +4,8 @@
 //
 // Forward key: server, client address; with sessionid src+port also client port, server port, protocol.
 // Reverse key: target address, target port, protocol, client address; with src+port also client port. Where the server
-// takes every port or protocol and sessionid is src, that part does not count.
+// takes every port or protocol and sessionid is src, that part does not count. No two servers have sessions whose
+// replies could be the same packet: who comes second takes another target or is refused.
 // Thread: the worker that owns the engine. Memory: all in the constructor, none afterwards. Time: milliseconds that
 // wrap (see milliseconds()).
 #pragma once
@@ -33,6 +34,9 @@ namespace trivet::slb {
 
 enum class Refusal : std::uint8_t {
   none,
+  bad_source,
+  link_local,
+  own_source,
   fragment,
   icmp_error,
   no_service,
@@ -70,6 +74,7 @@ struct Facts {
   std::uint8_t tcp_flags = 0;
   bool has_ports = false;  // TCP or UDP, and the header is here
   Part part = Part::whole;
+  std::uint32_t fragment_id = 0;  // of a part
   Icmp icmp = Icmp::none;
   std::uint32_t bytes = 0;  // of layer 3
 };
@@ -80,6 +85,7 @@ template <class Address>
 struct Lookup {
   Facts<Address> facts;
   Direction direction = Direction::neither;
+  Refusal refusal = Refusal::none;   // forward; decided already, the table is not asked
   std::uint8_t reply_forms = 0;      // reverse
   const Service* service = nullptr;  // forward; null = no service for it
   std::uint32_t hash = 0;
@@ -96,6 +102,7 @@ class Engine {
     std::uint64_t expired = 0;
     std::uint64_t removed = 0;   // target down, object changed or removed
     std::uint64_t replaced = 0;  // by a new connection between the same ports
+    std::uint64_t evicted = 0;   // half-open, for a new session when the table was full
   };
 
   Engine(Sizes sizes, std::uint64_t seed, std::shared_ptr<Traffic> traffic);
@@ -107,11 +114,11 @@ class Engine {
   [[nodiscard]] Lookup<Address> classify(const Facts<Address>& facts) const noexcept;
   template <class Address>
   void prefetch_buckets(const Lookup<Address>& lookup) const noexcept {
-    if (lookup.direction != Direction::neither) table<Address>().prefetch_buckets(lookup.hash);
+    if (asks_table(lookup)) table<Address>().prefetch_buckets(lookup.hash);
   }
   template <class Address>
   void prefetch_records(const Lookup<Address>& lookup) const noexcept {
-    if (lookup.direction != Direction::neither) table<Address>().prefetch_records(lookup.hash);
+    if (asks_table(lookup)) table<Address>().prefetch_records(lookup.hash);
   }
   template <class Address>
   [[nodiscard]] Action decide(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
@@ -137,6 +144,10 @@ class Engine {
   }
 
  private:
+  template <class Address>
+  [[nodiscard]] static bool asks_table(const Lookup<Address>& lookup) noexcept {
+    return lookup.direction != Direction::neither && lookup.refusal == Refusal::none;
+  }
   // What this worker knows about a binding beside the directory.
   struct BindingState {
     std::int64_t credit = 0;  // round robin
@@ -144,6 +155,11 @@ class Engine {
     std::uint16_t epoch = 0;
     ServerId server = 0;
     TargetId target = 0;
+  };
+  // A reply whose first fragment was refused: the later ones follow it.
+  struct RefusedFragment {
+    std::uint64_t datagram = 0;  // hash of source, destination and identification; 0 = none
+    std::uint32_t seen = 0;      // milliseconds
   };
   template <class Address>
   struct Key {
@@ -174,6 +190,14 @@ class Engine {
   template <class Address>
   [[nodiscard]] Session<Address>* find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
                                                std::uint32_t now) noexcept;
+  // True when a session of another server, in one of `forms`, takes the replies to a packet with these facts.
+  template <class Address>
+  [[nodiscard]] bool is_claimed(const Binding& binding, const Facts<Address>& facts, std::uint8_t forms,
+                                std::uint32_t now) noexcept;
+  template <class Address>
+  [[nodiscard]] RefusedFragment& refused_fragment(const Facts<Address>& facts, std::uint64_t& datagram) noexcept;
+  template <class Address>
+  [[nodiscard]] Action later_fragment_of_target(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
   template <class Address>
   [[nodiscard]] Action forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
   template <class Address>
@@ -193,6 +217,9 @@ class Engine {
   void touch(Session<Address>& session, const Facts<Address>& facts, Side from, std::uint32_t now) noexcept;
   template <class Address>
   void remove(Session<Address>& session) noexcept;
+  // Room for one session in a full table: what has ended, else the oldest half-open one that is seen.
+  template <class Address>
+  void make_room(std::uint32_t& cursor, std::uint32_t now) noexcept;
   template <class Address>
   void sweep_table(std::uint32_t& cursor, std::uint32_t now, std::uint32_t records) noexcept;
 
@@ -214,7 +241,8 @@ class Engine {
   SessionTable<Ipv6Address> table6_;
   std::uint32_t cursor4_ = 0;
   std::uint32_t cursor6_ = 0;
-  std::uint32_t reclaimed_at_ = 0;        // when a full table was last searched for dead entries
+  std::uint32_t reclaimed_at_ = 0;  // when a full table was last searched for dead entries
+  std::array<RefusedFragment, 256> refused_fragments_{};
   std::vector<BindingState> bindings_;    // by BindingId
   std::vector<std::uint32_t> rotations_;  // by server number
   std::array<Candidate, max_targets> candidates_;

@@ -14,6 +14,14 @@ struct BalancerPlan final : Plan {
   Config config;
 };
 
+// To this module itself, after an apply(). See await_facts().
+struct ConfigurationApplied {
+  static constexpr std::string_view topic = "trivet.slb.applied/1";
+  static constexpr TopicKind kind = TopicKind::event;
+  std::uint32_t generation = 0;
+  bool is_last = false;
+};
+
 struct RefusalName {
   Refusal refusal;
   const char* name;
@@ -21,6 +29,10 @@ struct RefusalName {
 };
 
 constexpr std::array refusal_names{
+    RefusalName{Refusal::bad_source, "bad-source",
+                "To a service address, from an unspecified, loopback, multicast or reserved source."},
+    RefusalName{Refusal::link_local, "link-local", "To a service address, from a link-local source."},
+    RefusalName{Refusal::own_source, "own-source", "To a service address, from an address of this node."},
     RefusalName{Refusal::fragment, "fragment", "A fragment to a service address, or of a reply that has a session."},
     RefusalName{Refusal::icmp_error, "icmp-error", "An ICMP error to a service address; these are not translated."},
     RefusalName{Refusal::no_service, "no-service", "To a service address, but no server takes this port or protocol."},
@@ -49,7 +61,11 @@ void BalancerModule::declare(Setup& setup) {
       setup.counter("sessions_removed", "Sessions ended because their target went down or changed, or the server did.");
   handles_.sessions_replaced =
       setup.counter("sessions_replaced", "Closed sessions replaced by a new connection between the same ports.");
+  handles_.sessions_evicted =
+      setup.counter("sessions_evicted", "Half-open sessions given up for new ones when the table was full.");
   setup.publishes<OwnAddress>();
+  setup.publishes<ConfigurationApplied>();
+  setup.subscribes<ConfigurationApplied>();
   setup.subscribes<TargetHealth>();
   setup.subscribes<TopologyChanged>();
   setup.must_stand_before("rt", "rt decides about every packet that slb has not taken, and slb must see replies first");
@@ -61,6 +77,12 @@ void BalancerModule::start(Host& host, Time /*now*/) {
   host.bus().subscribe<TargetHealth>([this](const TargetHealth& value) { on_health(value.target, value.health); });
   host.bus().on_erase<TargetHealth>([this](const std::string& key) {
     if (!key.empty()) on_health(static_cast<TargetId>(std::stoul(key)), Health::up);
+  });
+  host.bus().subscribe<ConfigurationApplied>([this](const ConfigurationApplied& applied) {
+    if (applied.generation != generation_) return;
+    if (!applied.is_last) return host_->bus().publish(ConfigurationApplied{applied.generation, true});
+    awaits_facts_ = false;
+    rebuild();
   });
   // A server's address belongs to the network whose prefix holds it, and that may have changed.
   host.bus().subscribe<TopologyChanged>([this](const TopologyChanged&) { publish_addresses(); });
@@ -79,7 +101,7 @@ std::unique_ptr<Plan> BalancerModule::check(const ConfigView& config, Problems& 
 
 void BalancerModule::apply(std::unique_ptr<Plan> plan, Time /*now*/) {
   registry_.configure(static_cast<BalancerPlan&>(*plan).config);
-  rebuild();
+  await_facts();
   if (installed_sessions_ == 0) install_engines(registry_.config().max_sessions);
   publish_addresses();
 }
@@ -109,7 +131,15 @@ void BalancerModule::install_engines(std::uint32_t max_sessions) {
 void BalancerModule::stop(Time /*now*/) { host_->bus().publish_list<OwnAddress>({}); }
 
 void BalancerModule::on_health(TargetId target, Health health) {
-  if (registry_.set_health(target, health)) rebuild();
+  if (registry_.set_health(target, health) && !awaits_facts_) rebuild();
+}
+
+// A target that is new, or is checked from now on, counts as up until its health is told, and whoever checks it tells
+// when it applies the configuration: before or after this module, in any case before the bus delivers the second of two
+// events, the one that is published when the first arrives. Until then workers keep the former directory.
+void BalancerModule::await_facts() {
+  awaits_facts_ = true;
+  host_->bus().publish(ConfigurationApplied{++generation_, false});
 }
 
 void BalancerModule::rebuild() { directory_->publish(*host_, registry_.build()); }

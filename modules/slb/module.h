@@ -35,6 +35,7 @@ class BalancerModule final : public Module {
   void declare_commands(Setup& setup);
   void on_health(TargetId target, Health health);
   void rebuild();
+  void await_facts();
   void install_engines(std::uint32_t max_sessions);
   void publish_addresses();
   [[nodiscard]] NetworkId network_of(const IpAddress& address) const;
@@ -52,6 +53,9 @@ class BalancerModule final : public Module {
   Handles handles_;
   Registry registry_;
   std::unique_ptr<Snapshot<Directory>> directory_ = std::make_unique<Snapshot<Directory>>();
+  // Since an apply(), until all that other modules have said during theirs is heard.
+  bool awaits_facts_ = false;
+  std::uint32_t generation_ = 0;  // of the configuration
   std::vector<OwnAddress> published_;
   bool has_published_ = false;
   std::vector<std::shared_ptr<Traffic>> traffic_;  // of each worker

@@ -1,6 +1,7 @@
 #include "slb/worker.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "trivet/forwarding.h"
 #include "trivet/wire/headers.h"
@@ -29,6 +30,15 @@ Icmp icmp_kind(const Packet& packet) {
   return type == wire::icmp_type::echo_request ? Icmp::echo_request : Icmp::other;
 }
 
+std::uint32_t fragment_id(const Packet& packet) {
+  if (packet.is(packet_class::ipv4)) return packet.ipv4().id;
+  const auto bytes = packet.frame().subspan(packet.fragment_header_offset);
+  wire::Ipv6FragmentHeader header;
+  if (bytes.size() < sizeof header) return 0;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  return header.id;
+}
+
 template <class Address>
 Facts<Address> facts_of(const Packet& packet, const Address& source, const Address& destination) {
   Facts<Address> facts{.source = source,
@@ -37,6 +47,7 @@ Facts<Address> facts_of(const Packet& packet, const Address& source, const Addre
                        .bytes = static_cast<std::uint32_t>(packet.l3_bytes().size())};
   if (packet.is(packet_class::fragment)) {
     facts.part = packet.l4_offset == 0 ? Part::later_fragment : Part::first_fragment;
+    facts.fragment_id = fragment_id(packet);
   }
   if (packet.is(packet_class::tcp)) {
     facts.source_port = packet.tcp().source_port;
@@ -53,6 +64,13 @@ Facts<Address> facts_of(const Packet& packet, const Address& source, const Addre
   return facts;
 }
 
+// A packet of ours that comes back, or a forgery.
+template <class Address>
+void refuse_own_source(Lookup<Address>& lookup, const ForwardingState& forwarding) {
+  if (lookup.direction != Direction::forward || lookup.refusal != Refusal::none) return;
+  if (forwarding.find_address(lookup.facts.source) != nullptr) lookup.refusal = Refusal::own_source;
+}
+
 }  // namespace
 
 BalancerWorker::BalancerWorker(WorkerContext& context, const Snapshot<Directory>& directory, const Handles& handles)
@@ -63,7 +81,7 @@ const Engine* BalancerWorker::engine() noexcept {
   return engine_.get();
 }
 
-void BalancerWorker::classify(const Packet& packet, Work& work) noexcept {
+void BalancerWorker::classify(const Packet& packet, const ForwardingState& forwarding, Work& work) noexcept {
   work.kind = Work::Kind::none;
   // Neighbour discovery and group membership to a service address are not the service's.
   constexpr PacketClass local =
@@ -72,11 +90,13 @@ void BalancerWorker::classify(const Packet& packet, Work& work) noexcept {
   if (packet.is(packet_class::ipv4)) {
     work.lookup4 = engine_->classify(facts_of(packet, packet.ipv4().source, packet.ipv4().destination));
     if (work.lookup4.direction == Direction::neither) return;
+    refuse_own_source(work.lookup4, forwarding);
     work.kind = Work::Kind::ipv4;
     engine_->prefetch_buckets(work.lookup4);
   } else if (packet.is(packet_class::ipv6)) {
     work.lookup6 = engine_->classify(facts_of(packet, packet.ipv6().source, packet.ipv6().destination));
     if (work.lookup6.direction == Direction::neither) return;
+    refuse_own_source(work.lookup6, forwarding);
     work.kind = Work::Kind::ipv6;
     engine_->prefetch_buckets(work.lookup6);
   }
@@ -87,7 +107,7 @@ void BalancerWorker::process(Batch& batch) noexcept {
   engine_->use(directory_.get());
   const std::uint32_t now = milliseconds(batch.now());
   last_seen_ = now;
-  for (const std::size_t i : batch.pending()) classify(batch.packet(i), work_[i]);
+  for (const std::size_t i : batch.pending()) classify(batch.packet(i), batch.forwarding(), work_[i]);
   for (const std::size_t i : batch.pending()) {
     if (work_[i].kind == Work::Kind::ipv4) engine_->prefetch_records(work_[i].lookup4);
     if (work_[i].kind == Work::Kind::ipv6) engine_->prefetch_records(work_[i].lookup6);
@@ -146,6 +166,7 @@ void BalancerWorker::count_changes() noexcept {
   if (tally.expired != counted_.expired) counters.add(handles_.sessions_expired, tally.expired - counted_.expired);
   if (tally.removed != counted_.removed) counters.add(handles_.sessions_removed, tally.removed - counted_.removed);
   if (tally.replaced != counted_.replaced) counters.add(handles_.sessions_replaced, tally.replaced - counted_.replaced);
+  if (tally.evicted != counted_.evicted) counters.add(handles_.sessions_evicted, tally.evicted - counted_.evicted);
   counted_ = tally;
 }
 

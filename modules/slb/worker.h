@@ -25,6 +25,7 @@ struct Handles {
   Counter sessions_expired;
   Counter sessions_removed;
   Counter sessions_replaced;
+  Counter sessions_evicted;
 };
 
 class BalancerWorker final : public Worker {
@@ -51,7 +52,7 @@ class BalancerWorker final : public Worker {
     Lookup<Ipv6Address> lookup6;
   };
 
-  void classify(const Packet& packet, Work& work) noexcept;
+  void classify(const Packet& packet, const ForwardingState& forwarding, Work& work) noexcept;
   void apply(Batch& batch, std::size_t at, const Action& action) noexcept;
   void count_changes() noexcept;
 

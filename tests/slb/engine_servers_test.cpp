@@ -48,6 +48,95 @@ TYPED_TEST(EngineServersTest, WithoutAnotherTargetAConflictIsRefused) {
   EXPECT_EQ(text_of(world.send(other)), this->target(Net::t1)) << "an expired session holds nothing";
 }
 
+// Server 1 with sessionid src on `port` and `protocol`, server 2 with src+port on TCP port 80; both use target 1 as it
+// is. A connection of Alice to either is the same connection at the target.
+Config mixed_config(const char* vip, const char* vip2, const char* t1, const char* t2, std::uint16_t port,
+                    std::uint8_t protocol, std::vector<TargetId> targets) {
+  Config config;
+  config.servers = {server_config(1, vip, port, protocol, targets, SessionId::client),
+                    server_config(2, vip2, 80, tcp, targets, SessionId::connection)};
+  config.targets = {target_config(1, t1, 0), target_config(2, t2, 0)};
+  return config;
+}
+struct Wildcard {
+  std::uint16_t port;
+  std::uint8_t protocol;
+};
+constexpr std::array wildcards{Wildcard{80, tcp}, Wildcard{80, 0}, Wildcard{0, tcp}, Wildcard{0, 0}};
+
+TYPED_TEST(EngineServersTest, AConnectionYieldsToTheSessionOfItsClientWithAnotherServer) {
+  using Net = TypeParam;
+  using Address = typename Net::Address;
+  for (const auto& [port, protocol] : wildcards) {
+    World world(mixed_config(Net::vip, Net::vip2, Net::t1, Net::t2, port, protocol, {1, 2}));
+    EXPECT_EQ(text_of(world.send(this->to_vip(Net::alice, 4000, flag::syn, 80))), this->target(Net::t1));
+    EXPECT_EQ(text_of(world.send(tcp_facts<Address>(Net::alice, 4000, Net::vip2, 80, flag::syn))),
+              this->target(Net::t2))
+        << "another target";
+    EXPECT_EQ(text_of(world.send(this->from(Net::t1, Net::alice, 4000, flag::syn_ack))),
+              this->reply(port == 0 ? 80 : port));
+    World alone(mixed_config(Net::vip, Net::vip2, Net::t1, Net::t2, port, protocol, {1}));
+    EXPECT_EQ(text_of(alone.send(this->to_vip(Net::alice, 4000, flag::syn, 80))), this->target(Net::t1));
+    EXPECT_EQ(text_of(alone.send(tcp_facts<Address>(Net::alice, 4000, Net::vip2, 80, flag::syn))),
+              drop_text(Refusal::session_conflict));
+    EXPECT_EQ(text_of(alone.send(tcp_facts<Address>(Net::bob, 4000, Net::vip2, 80, flag::syn))), this->target(Net::t1));
+    EXPECT_EQ(alone.engine->sessions(), 2U);
+  }
+}
+
+TYPED_TEST(EngineServersTest, ASessionOfAClientYieldsToItsConnectionWithAnotherServer) {
+  using Net = TypeParam;
+  using Address = typename Net::Address;
+  for (const auto& [port, protocol] : wildcards) {
+    World world(mixed_config(Net::vip, Net::vip2, Net::t1, Net::t2, port, protocol, {1, 2}));
+    EXPECT_EQ(text_of(world.send(tcp_facts<Address>(Net::alice, 4000, Net::vip2, 80, flag::syn))),
+              this->target(Net::t1));
+    EXPECT_EQ(text_of(world.send(this->to_vip(Net::alice, 4000, flag::syn, 80))), this->target(Net::t2));
+    World alone(mixed_config(Net::vip, Net::vip2, Net::t1, Net::t2, port, protocol, {1}));
+    EXPECT_EQ(text_of(alone.send(tcp_facts<Address>(Net::alice, 4000, Net::vip2, 80, flag::syn))),
+              this->target(Net::t1));
+    EXPECT_EQ(text_of(alone.send(this->to_vip(Net::alice, 4000, flag::syn, 80))), drop_text(Refusal::session_conflict));
+    EXPECT_EQ(alone.engine->sessions(), 1U);
+    // From another port it is another connection, and the session that it begins takes in no other's later on.
+    EXPECT_EQ(text_of(alone.send(this->to_vip(Net::alice, 4001, flag::syn, 80))), this->target(Net::t1));
+    EXPECT_EQ(text_of(alone.send(this->to_vip(Net::alice, 4000, flag::syn, 80))), drop_text(Refusal::session_conflict));
+    EXPECT_EQ(text_of(alone.send(this->to_vip(Net::alice, 4001, flag::ack, 80))), this->target(Net::t1));
+    EXPECT_EQ(text_of(alone.send(this->from(Net::t1, Net::alice, 4000, flag::syn_ack))),
+              "client " + std::string{Net::vip2} + " 80");
+    EXPECT_EQ(text_of(alone.send(this->from(Net::t1, Net::alice, 4001, flag::syn_ack))), this->reply(80));
+  }
+}
+
+TYPED_TEST(EngineServersTest, SessionsOfClientsInDifferentFormsShareNoFlow) {
+  using Net = TypeParam;
+  using Address = typename Net::Address;
+  for (const auto& [port, protocol] : wildcards) {
+    for (const auto& [port2, protocol2] : wildcards) {
+      if (port == port2 && protocol == protocol2) continue;
+      Config config = mixed_config(Net::vip, Net::vip2, Net::t1, Net::t2, port, protocol, {1});
+      config.servers[1] = server_config(2, Net::vip2, port2, protocol2, {1}, SessionId::client);
+      World world(config);
+      EXPECT_EQ(text_of(world.send(this->to_vip(Net::alice, 4000, flag::syn, 80))), this->target(Net::t1));
+      EXPECT_EQ(text_of(world.send(tcp_facts<Address>(Net::alice, 4000, Net::vip2, 80, flag::syn))),
+                drop_text(Refusal::session_conflict));
+      EXPECT_EQ(text_of(world.send(this->from(Net::t1, Net::alice, 4000, flag::syn_ack))), this->reply(80));
+    }
+  }
+}
+
+TYPED_TEST(EngineServersTest, FormsThatShareNoPortOrProtocolDoNotConflict) {
+  using Net = TypeParam;
+  using Address = typename Net::Address;
+  Config config = mixed_config(Net::vip, Net::vip2, Net::t1, Net::t2, 53, udp, {1});
+  config.servers.push_back(server_config(3, Net::vip2, 443, tcp, {1}, SessionId::client));
+  World world(config);
+  EXPECT_EQ(text_of(world.send(tcp_facts<Address>(Net::alice, 4000, Net::vip2, 80, flag::syn))), this->target(Net::t1));
+  EXPECT_EQ(text_of(world.send(udp_facts<Address>(Net::alice, 4000, Net::vip, 53))), this->target(Net::t1, 53));
+  EXPECT_EQ(text_of(world.send(tcp_facts<Address>(Net::alice, 4000, Net::vip2, 443, flag::syn))),
+            this->target(Net::t1, 443));
+  EXPECT_EQ(text_of(world.send(tcp_facts<Address>(Net::alice, 4001, Net::vip2, 80, flag::syn))), this->target(Net::t1));
+}
+
 TYPED_TEST(EngineServersTest, ATargetThatGoesDownLosesItsSessionsAtOnce) {
   using Net = TypeParam;
   World world(this->config());
@@ -166,6 +255,22 @@ TYPED_TEST(EngineServersTest, UdpFlowsHaveTheirOwnIdleTime) {
   world.advance(119s);
   EXPECT_EQ(text_of(world.send(query)), this->target(Net::t1));
   world.advance(120s);
+  EXPECT_EQ(text_of(world.send(query)), this->target(Net::t2));
+}
+
+TYPED_TEST(EngineServersTest, AnIdleTimeOfTheServersOwnHoldsForUdpFlows) {
+  using Net = TypeParam;
+  using Address = typename Net::Address;
+  Config config = this->config(SessionId::connection, Method::rr, udp, 53);
+  config.servers[0].has_own_timeout = true;
+  World world(config);
+  const auto query = udp_facts<Address>(Net::alice, 4000, Net::vip, 53);
+  EXPECT_EQ(text_of(world.send(query)), this->target(Net::t1));
+  world.advance(599s);
+  EXPECT_EQ(text_of(world.send(udp_facts<Address>(Net::t1, 80, Net::alice, 4000))), this->reply(53));
+  world.advance(599s);
+  EXPECT_EQ(text_of(world.send(query)), this->target(Net::t1));
+  world.advance(600s);
   EXPECT_EQ(text_of(world.send(query)), this->target(Net::t2));
 }
 

@@ -170,6 +170,33 @@ TYPED_TEST(EngineTest, APortThatNobodyServesIsNoService) {
   EXPECT_EQ(text_of(world.send(other_facts<Address>(Net::alice, Net::vip, 47))), drop_text(Refusal::no_service));
 }
 
+TYPED_TEST(EngineTest, SourcesThatNobodyCanBeAnsweredAtBeginNothing) {
+  using Net = TypeParam;
+  struct Row {
+    const char* source;
+    Refusal refusal;
+  };
+  constexpr bool is_v4 = std::is_same_v<typename Net::Address, Ipv4Address>;
+  const std::vector<Row> rows =
+      is_v4 ? std::vector<Row>{{"0.0.0.0", Refusal::bad_source},         {"127.0.0.1", Refusal::bad_source},
+                               {"224.0.0.1", Refusal::bad_source},       {"240.0.0.1", Refusal::bad_source},
+                               {"255.255.255.255", Refusal::bad_source}, {"169.254.7.7", Refusal::link_local}}
+            : std::vector<Row>{{"::", Refusal::bad_source},
+                               {"::1", Refusal::bad_source},
+                               {"ff02::1", Refusal::bad_source},
+                               {"fe80::7", Refusal::link_local},
+                               {"febf::7", Refusal::link_local}};
+  for (const SessionId session_id : {SessionId::client, SessionId::connection}) {
+    World world(this->config(session_id, Method::hash));
+    for (const Row& row : rows) {
+      for (const std::uint8_t flags : {flag::syn, flag::ack}) {
+        EXPECT_EQ(text_of(world.send(this->to_vip(row.source, 4000, flags))), drop_text(row.refusal)) << row.source;
+      }
+    }
+    EXPECT_EQ(world.engine->sessions(), 0U);
+  }
+}
+
 TYPED_TEST(EngineTest, FragmentsAndErrorsToAServiceAreRefusedByName) {
   using Net = TypeParam;
   using Address = typename Net::Address;
@@ -187,17 +214,125 @@ TYPED_TEST(EngineTest, FragmentsAndErrorsToAServiceAreRefusedByName) {
   EXPECT_EQ(text_of(world.send(answer)), drop_text(Refusal::fragment));
 }
 
+// As the door gives it: without ports.
+template <class Address>
+Facts<Address> later_part(std::string_view source, std::string_view destination, std::uint32_t id) {
+  Facts<Address> facts = other_facts<Address>(source, destination, wire::ip_protocol::udp);
+  facts.part = Part::later_fragment;
+  facts.fragment_id = id;
+  return facts;
+}
+
+TYPED_TEST(EngineTest, LaterFragmentsOfAReplyFollowTheFirst) {
+  using Net = TypeParam;
+  using Address = typename Net::Address;
+  World world(this->config(SessionId::connection, Method::rr, udp, 53));
+  (void)world.send(udp_facts<Address>(Net::alice, 4000, Net::vip, 53));
+  auto first = udp_facts<Address>(Net::t1, 80, Net::alice, 4000);
+  first.part = Part::first_fragment;
+  first.fragment_id = 7;
+  EXPECT_EQ(text_of(world.send(first)), drop_text(Refusal::fragment));
+  EXPECT_EQ(text_of(world.send(later_part<Address>(Net::t1, Net::alice, 7))), drop_text(Refusal::fragment));
+  EXPECT_EQ(text_of(world.send(later_part<Address>(Net::t1, Net::alice, 7))), drop_text(Refusal::fragment));
+  // The target's own datagrams, to whomever.
+  EXPECT_EQ(text_of(world.send(later_part<Address>(Net::t1, Net::alice, 8))), "pass");
+  EXPECT_EQ(text_of(world.send(later_part<Address>(Net::t1, Net::bob, 7))), "pass");
+  EXPECT_EQ(text_of(world.send(later_part<Address>(Net::t2, Net::alice, 7))), "pass");
+  auto own = udp_facts<Address>(Net::t1, 5000, Net::alice, 53);
+  own.part = Part::first_fragment;
+  own.fragment_id = 9;
+  EXPECT_EQ(text_of(world.send(own)), "pass");
+  EXPECT_EQ(text_of(world.send(later_part<Address>(Net::t1, Net::alice, 9))), "pass");
+  world.advance(15s);
+  EXPECT_EQ(text_of(world.send(later_part<Address>(Net::t1, Net::alice, 7))), "pass") << "identifications come again";
+}
+
+TYPED_TEST(EngineTest, LaterFragmentsOfATargetThatIsAllTheClientsAreRepliesWhateverComesFirst) {
+  using Net = TypeParam;
+  using Address = typename Net::Address;
+  for (const std::uint8_t protocol : {std::uint8_t{0}, udp}) {
+    World world(this->config(SessionId::client, Method::rr, protocol, 0));
+    (void)world.send(udp_facts<Address>(Net::alice, 4000, Net::vip, 53));
+    EXPECT_EQ(text_of(world.send(later_part<Address>(Net::t1, Net::alice, 7))), drop_text(Refusal::fragment));
+    EXPECT_EQ(text_of(world.send(later_part<Address>(Net::t1, Net::bob, 7))), "pass");
+    EXPECT_EQ(text_of(world.send(later_part<Address>(Net::t2, Net::alice, 7))), "pass");
+  }
+}
+
+// A connection of a client whose handshake is over. Which target it went to.
+template <class Net>
+std::string establish(World& world, std::uint16_t port) {
+  using Address = typename Net::Address;
+  const std::string target = text_of(world.send(tcp_facts<Address>(Net::alice, port, Net::vip, 8080, flag::syn)));
+  (void)world.send(tcp_facts<Address>(Net::t1, 80, Net::alice, port, flag::syn_ack));
+  (void)world.send(tcp_facts<Address>(Net::t2, 80, Net::alice, port, flag::syn_ack));
+  (void)world.send(tcp_facts<Address>(Net::alice, port, Net::vip, 8080, flag::ack));
+  return target;
+}
+
 TYPED_TEST(EngineTest, AFullTableRefusesNewSessionsAndServesTheOldOnes) {
   using Net = TypeParam;
   World world(this->config(), {.sessions4 = 16, .sessions6 = 16});
-  for (std::uint16_t port = 1; port <= 16; ++port) (void)world.send(this->to_vip(Net::alice, port, flag::syn));
+  for (std::uint16_t port = 1; port <= 16; ++port) (void)establish<Net>(world, port);
   EXPECT_EQ(world.engine->sessions(), 16U);
   EXPECT_EQ(text_of(world.send(this->to_vip(Net::alice, 99, flag::syn))), drop_text(Refusal::session_table_full));
   EXPECT_EQ(text_of(world.send(this->to_vip(Net::alice, 1, flag::syn))), this->target(Net::t1));
   EXPECT_EQ(world.target_sessions(1) + world.target_sessions(2), 16U);
-  world.advance(60s);
+  EXPECT_EQ(world.engine->tally().evicted, 0U);
+  world.advance(600s);
   EXPECT_EQ(text_of(world.send(this->to_vip(Net::alice, 99, flag::syn))).substr(0, 6), "target")
       << "dead entries make room when it is needed, before a sweep comes";
+  EXPECT_EQ(world.engine->tally().evicted, 0U);
+}
+
+TYPED_TEST(EngineTest, AFloodOfSynKeepsNobodyOutAndEndsNoConnection) {
+  using Net = TypeParam;
+  World world(this->config(), {.sessions4 = 64, .sessions6 = 64});
+  std::vector<std::string> targets;
+  for (std::uint16_t port = 1; port <= 8; ++port) targets.push_back(establish<Net>(world, port));
+  // Many in one millisecond; half of them answered by their target. None is ever acknowledged.
+  for (std::uint16_t port = 1; port <= 2000; ++port) {
+    EXPECT_EQ(text_of(world.send(this->to_vip(Net::bob, port, flag::syn))).substr(0, 6), "target");
+    if (port % 2 == 0) {
+      (void)world.send(this->from(Net::t1, Net::bob, port, flag::syn_ack));
+      (void)world.send(this->from(Net::t2, Net::bob, port, flag::syn_ack));
+    }
+    if (port % 500 == 0) world.advance(1ms);
+  }
+  EXPECT_EQ(world.engine->sessions(), 64U);
+  EXPECT_EQ(world.engine->tally().evicted, 2000U - 56U);
+  EXPECT_EQ(establish<Net>(world, 99).substr(0, 6), "target") << "a newcomer gets in";
+  for (std::uint16_t port = 1; port <= 8; ++port) {
+    EXPECT_EQ(text_of(world.send(this->to_vip(Net::alice, port, flag::ack))), targets[port - 1U]);
+  }
+  EXPECT_EQ(text_of(world.send(this->to_vip(Net::alice, 99, flag::ack))).substr(0, 6), "target");
+  EXPECT_EQ(world.target_sessions(1) + world.target_sessions(2), 64U);
+}
+
+TYPED_TEST(EngineTest, OfHalfOpenEntriesTheOldestIsGivenUp) {
+  using Net = TypeParam;
+  World world(this->config(SessionId::connection, Method::first), {.sessions4 = 16, .sessions6 = 16});
+  for (std::uint16_t port = 1; port <= 16; ++port) {
+    (void)world.send(this->to_vip(Net::alice, port, flag::syn));
+    world.advance(10ms);
+  }
+  for (std::uint16_t port = 17; port <= 20; ++port) (void)world.send(this->to_vip(Net::alice, port, flag::syn));
+  for (std::uint16_t port = 1; port <= 20; ++port) {
+    EXPECT_EQ(text_of(world.send(this->to_vip(Net::alice, port, flag::ack))),
+              port <= 4 ? drop_text(Refusal::no_session) : this->target(Net::t1))
+        << port;
+  }
+}
+
+TYPED_TEST(EngineTest, AForgedResetThatBothSidesIgnoreLeavesTheConnectionAsItWas) {
+  using Net = TypeParam;
+  World world(this->config());
+  (void)establish<Net>(world, 4000);
+  (void)world.send(this->to_vip(Net::alice, 4000, flag::rst));
+  (void)world.send(this->from(Net::t1, Net::alice, 4000, flag::ack));
+  (void)world.send(this->to_vip(Net::alice, 4000, flag::ack));
+  world.advance(599s);
+  EXPECT_EQ(text_of(world.send(this->to_vip(Net::alice, 4000, flag::ack))), this->target(Net::t1));
 }
 
 }  // namespace

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "lab.h"
 
 namespace trivet::slb {
@@ -121,6 +124,32 @@ TEST_P(SlbModule, EveryRefusalIsCountedUnderItsName) {
   EXPECT_TRUE(lab.to_clients().empty());
 }
 
+TEST_P(SlbModule, ForgedSourcesBeginNoSession) {
+  Lab lab(Lab::web(net()) + Lab::server(2, net(), net().vip2, "  targets 1\n"));
+  const bool is_v4 = std::string_view{net().name} == net4.name;
+  const auto from = [&](const char* source) {
+    return Frame(ip_between(alice_mac, Lab::client_side(), source, net().vip) / tcp(4000, 8080).syn());
+  };
+  // The service itself, another service, the node's own addresses of either network.
+  const std::vector<const char*> own{net().vip, net().vip2, is_v4 ? "10.0.0.1" : "2001:db8::1",
+                                     is_v4 ? "10.1.0.254" : "2001:db8:1::fe"};
+  const std::vector<const char*> bad = is_v4 ? std::vector<const char*>{"0.0.0.0", "240.0.0.1"} : std::vector{"::"};
+  // These the core refuses.
+  const std::vector<const char*> worse =
+      is_v4 ? std::vector{"127.0.0.1", "224.0.0.1", "255.255.255.255"} : std::vector{"::1", "ff02::1"};
+  std::vector<Frame> frames;
+  for (const auto& sources : {own, bad, worse}) std::ranges::transform(sources, std::back_inserter(frames), from);
+  frames.push_back(from(is_v4 ? "169.254.7.7" : "fe80::7"));
+  deliver(lab, 1, frames);
+  EXPECT_EQ(lab.node.drops("slb", "own-source"), own.size());
+  EXPECT_EQ(lab.node.drops("slb", "bad-source"), bad.size());
+  EXPECT_EQ(lab.node.drops("slb", "link-local"), 1U);
+  EXPECT_EQ(lab.node.drops("core", "bad-source"), worse.size());
+  EXPECT_EQ(lab.node.counter("slb", "sessions_created"), 0U);
+  EXPECT_TRUE(lab.to_targets().empty());
+  EXPECT_TRUE(lab.to_clients().empty());
+}
+
 TEST_P(SlbModule, FragmentsToAServiceAreRefused) {
   Lab lab(Lab::server(1, net(), net().vip, "  port 53\n  protocol udp\n  targets 1\n") +
           Lab::target(1, net(), net().t1, ""));
@@ -129,6 +158,20 @@ TEST_P(SlbModule, FragmentsToAServiceAreRefused) {
   deliver(lab, 1, testkit::fragments(whole, 32, 7));
   EXPECT_EQ(lab.node.drops("slb", "fragment"), 3U);
   EXPECT_TRUE(lab.to_targets().empty());
+}
+
+TEST_P(SlbModule, NoPartOfAFragmentedReplyLeaves) {
+  Lab lab(Lab::server(1, net(), net().vip, "  port 53\n  protocol udp\n  targets 1\n") +
+          Lab::target(1, net(), net().t1, ""));
+  deliver(lab, 1, {Lab::from_alice(net(), net().vip, udp(1, 53))});
+  const Frame answer =
+      ip_between(t1_mac, Lab::target_side(), net().t1, net().alice) / udp(53, 1) / testkit::payload_of(64);
+  deliver(lab, 2, testkit::fragments(answer, 32, 7));
+  EXPECT_EQ(lab.node.drops("slb", "fragment"), 3U);
+  const Frame own =
+      ip_between(t1_mac, Lab::target_side(), net().t1, net().alice) / udp(54, 1) / testkit::payload_of(64);
+  deliver(lab, 2, testkit::fragments(own, 32, 8));
+  EXPECT_EQ(lab.node.drops("core", "end-of-chain"), 3U) << "no reply: the next module's";
 }
 
 TEST_P(SlbModule, OwnTrafficOfTargetsPassesOn) {
@@ -187,9 +230,19 @@ TEST_P(SlbModule, IdleSessionsAreFreedWithoutAnyPacket) {
 TEST_P(SlbModule, AFullTableRefusesNewSessionsOnly) {
   Lab lab(Lab::web(net()), "set maxsessions 16\n");
   for (std::uint16_t port = 1; port <= 16; ++port) EXPECT_NE(lab.open(net(), port), 0);
-  EXPECT_EQ(lab.open(net(), 17), 0);
+  EXPECT_NE(lab.open(net(), 17), 0) << "for a half-open one";
+  EXPECT_EQ(lab.node.counter("slb", "sessions_evicted"), 1U);
+  for (std::uint16_t port = 2; port <= 17; ++port) {
+    deliver(lab, 2,
+            {Lab::from_target(net(), net().t1, t1_mac, tcp(80, port).syn().ack(1)),
+             Lab::from_target(net(), net().t2, t2_mac, tcp(80, port).syn().ack(1))});
+    deliver(lab, 1, {Lab::from_alice(net(), net().vip, tcp(port, 8080).ack(1))});
+  }
+  (void)lab.to_targets();
+  EXPECT_EQ(lab.open(net(), 18), 0);
   EXPECT_EQ(lab.node.drops("slb", "session-table-full"), 1U);
-  EXPECT_EQ(lab.open(net(), 1), 1);
+  EXPECT_EQ(lab.node.counter("slb", "sessions_evicted"), 1U);
+  EXPECT_NE(lab.open(net(), 2), 0);
 }
 
 TEST_P(SlbModule, ASessionConflictIsCounted) {
