@@ -1,9 +1,6 @@
-// Cost of the pipeline for each packet, without any device: door alone; chain of seven modules that decide nothing, on
-// a batch; the whole way of a worker from receive to transmit with one module that forwards, behind six that pass on.
-//
-// The time of one packet is the time of an iteration / 64 (items a second says it too).
-#include <benchmark/benchmark.h>
-
+// Cost of the pipeline for each packet, without any device and without real modules (those are in seed_bench): door
+// alone; a chain of seven modules that decide nothing, on a batch; the whole way of a worker from receive to transmit
+// with one module that forwards, behind six that pass on.
 #include <array>
 #include <cstring>
 #include <memory>
@@ -11,6 +8,7 @@
 
 #include "core/pipeline/door.h"
 #include "core/pipeline/forwarding_worker.h"
+#include "measure.h"
 #include "trivet/testkit/packet_builder.h"
 
 namespace trivet::core {
@@ -92,13 +90,14 @@ void door(benchmark::State& state) {
   std::array<Packet*, Batch::capacity> packets{};
   port.receive(pool, packets);
   std::array<DoorDrop, Batch::capacity> results{};
+  const bench::Measure measure;
   for (auto _ : state) {
     for (Packet* const packet : packets) packet->in_interface = 1;
     examine(packets, forwarding, filter, results);
     benchmark::DoNotOptimize(results);
   }
-  if (results[0] != DoorDrop::none) state.SkipWithError("the door refuses the frame");
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(Batch::capacity));
+  if (results[0] != DoorDrop::none) return state.SkipWithError("the door refuses the frame");
+  measure.report(state, static_cast<std::uint64_t>(state.iterations()) * Batch::capacity);
 }
 BENCHMARK(door)->ArgName("ip")->Arg(4)->Arg(6);
 
@@ -120,13 +119,18 @@ void chain_of_seven(benchmark::State& state) {
   Chain chain(entries, counts);
   auto batch = std::make_unique<Batch>();
   Chain::Outcome outcome;
+  const bench::Measure measure;
   for (auto _ : state) {
     batch->reset(Time{}, forwarding);
     for (Packet* const packet : packets) batch->push(*packet);
     chain.run(*batch, outcome);
     benchmark::DoNotOptimize(outcome);
   }
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(Batch::capacity));
+  const std::uint64_t seen = counts[0].packets.load();
+  const std::uint64_t wanted_packets =
+      state.range(0) == 1 ? static_cast<std::uint64_t>(state.iterations()) * Batch::capacity : 0;
+  if (seen != wanted_packets) return state.SkipWithError("the modules did not see what they want");
+  measure.report(state, static_cast<std::uint64_t>(state.iterations()) * Batch::capacity);
 }
 BENCHMARK(chain_of_seven)->ArgName("interested")->Arg(0)->Arg(1);
 
@@ -136,7 +140,9 @@ void worker_forward(benchmark::State& state) {
   SharedState shared(metrics, 1);
   shared.publish_forwarding(std::make_shared<const ForwardingState>(parts()));
   for (const char* const address : {"10.0.2.80", "2001:db8:2::80"}) {
-    if (!shared.neighbors().update({2, ip(address), far_mac, 2, NeighborReachability::reachable})) return;
+    if (!shared.neighbors().update({2, ip(address), far_mac, 2, NeighborReachability::reachable})) {
+      return state.SkipWithError("the neighbour is not taken");
+    }
   }
   ForwardingWorker worker({}, shared);
   EndlessPort in(frame_of(is_v6));
@@ -151,13 +157,14 @@ void worker_forward(benchmark::State& state) {
   worker.set_ports({{1, &in}, {2, &out}});
   worker.set_chain(std::move(entries));
   Time now{};
+  const bench::Measure measure;
   for (auto _ : state) {
     worker.run_once(now);
     now += std::chrono::microseconds{10};
   }
   const auto expected = static_cast<std::uint64_t>(state.iterations()) * Batch::capacity;
-  if (out.counters().tx_frames != expected) state.SkipWithError("not every packet was sent");
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(Batch::capacity));
+  if (out.counters().tx_frames != expected) return state.SkipWithError("not every packet was sent");
+  measure.report(state, static_cast<std::uint64_t>(state.iterations()) * Batch::capacity);
 }
 BENCHMARK(worker_forward)->ArgName("ip")->Arg(4)->Arg(6);
 

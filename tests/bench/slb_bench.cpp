@@ -1,15 +1,20 @@
 // Cost of the balancer for each packet, by the size of its table: whole batches of 64 through the worker, translation
 // included. "hit": packets of sessions picked at random from all there are. "miss": packets to a service that find no
-// session and begin none. "pass": packets of others. "new": SYNs that begin sessions.
+// session and begin none. "pass": packets of others. "new": SYNs that begin sessions. "look_up": the table alone,
+// batches of 64 keys, all there.
 //
-// The time of one packet is the time of an iteration / 64 (items a second says it too).
-#include <benchmark/benchmark.h>
+// Every run proves by counters that its packets were what it says.
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "measure.h"
 #include "slb/directory.h"
 #include "slb/worker.h"
 #include "trivet/forwarding.h"
@@ -38,6 +43,20 @@ class Context final : public WorkerContext {
   CounterCells counters_{16};
   Random random_{1};
 };
+
+// Cells of their own, so that they can be read.
+Handles handles() {
+  Handles handles;
+  handles.to_targets = Counter{1};
+  handles.to_clients = Counter{2};
+  handles.sessions_created = Counter{3};
+  handles.sessions_expired = Counter{4};
+  handles.sessions_removed = Counter{5};
+  handles.sessions_replaced = Counter{6};
+  handles.sessions_evicted = Counter{7};
+  for (std::size_t i = 0; i < handles.drops.size(); ++i) handles.drops[i].id = static_cast<std::uint16_t>(i);
+  return handles;
+}
 
 std::unique_ptr<const Directory> two_targets() {
   ServerConfig server;
@@ -122,7 +141,7 @@ struct Bed {
       : packets(family),
         directory(two_targets()),
         state(ForwardingState::Parts{}),
-        worker(context, directory, Handles{}) {
+        worker(context, directory, handles()) {
     const Engine::Sizes sizes{.sessions4 = sessions + 1000, .sessions6 = sessions + 1000};
     worker.install(std::make_unique<Engine>(sizes, 1, std::make_shared<Traffic>()));
     for (std::uint32_t client = 0; client < sessions; client += Batch::capacity) {
@@ -144,49 +163,137 @@ struct Bed {
 
 enum class Kind : std::uint8_t { hit, miss, pass };
 
-void packets(benchmark::State& state, Family family, Kind kind) {
-  const auto sessions = static_cast<std::uint32_t>(state.range(0));
+// What the worker must have decided about each packet of the last batch.
+bool is_right(const Batch& batch, Kind kind) {
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Verdict verdict = batch.verdict(i);
+    switch (kind) {
+      case Kind::hit:
+        if (verdict != Verdict::forward()) return false;
+        break;
+      case Kind::miss:
+        if (verdict != Verdict::drop({static_cast<std::uint16_t>(Refusal::no_session)})) return false;
+        break;
+      case Kind::pass:
+        if (verdict != Verdict::next()) return false;
+        break;
+    }
+  }
+  return true;
+}
+
+void packets(benchmark::State& state, Family family, Kind kind, std::uint32_t sessions) {
   const auto bed = std::make_unique<Bed>(family, sessions);
+  const CounterCells& counters = bed->context.counters();
+  const std::uint64_t created = counters.read(Counter{3});
+  const std::uint64_t before = counters.read(Counter{1});
+  if (created < sessions) return state.SkipWithError("not every session was begun");
   Random random(2);
+  const bench::Measure measure;
   for (auto _ : state) {
     // Making the packets is measured too, a few nanoseconds each: stopping the clock would cost more.
     for (std::size_t i = 0; i < Batch::capacity; ++i) {
       const auto client = static_cast<std::uint32_t>(random.below(sessions));
-      bed->packets.set(i, kind == Kind::miss ? client + sessions : client, kind != Kind::pass, wire::TcpHeader::ack);
+      bed->packets.set(i, kind == Kind::miss ? client + sessions + Batch::capacity : client, kind != Kind::pass,
+                       wire::TcpHeader::ack);
     }
     bed->run();
     benchmark::DoNotOptimize(bed->batch.verdict(0));
   }
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(Batch::capacity));
+  const std::uint64_t count = static_cast<std::uint64_t>(state.iterations()) * Batch::capacity;
+  measure.report(state, count);
+  if (!is_right(bed->batch, kind)) return state.SkipWithError("a packet was not what it should have been");
+  if (counters.read(Counter{1}) - before != (kind == Kind::hit ? count : 0)) {
+    return state.SkipWithError("a hit was none, or something else was a hit");
+  }
+  if (counters.read(Counter{3}) != created) state.SkipWithError("a packet began a session");
 }
 
 void new_sessions(benchmark::State& state, Family family) {
-  constexpr std::uint32_t room = 1'000'000;
-  std::unique_ptr<Bed> bed;
-  std::uint32_t client = room;
+  const auto room = static_cast<std::uint32_t>(state.range(0));
+  const auto bed = std::make_unique<Bed>(family, 0);
+  bed->worker.install(
+      std::make_unique<Engine>(Engine::Sizes{.sessions4 = room, .sessions6 = room}, 1, std::make_shared<Traffic>()));
+  std::uint32_t client = 0;
+  const bench::Measure measure;
   for (auto _ : state) {
-    if (client >= room) {
-      state.PauseTiming();
-      bed = nullptr;
-      bed = std::make_unique<Bed>(family, 0);
-      bed->worker.install(std::make_unique<Engine>(Engine::Sizes{.sessions4 = room, .sessions6 = room}, 1,
-                                                   std::make_shared<Traffic>()));
-      client = 0;
-      state.ResumeTiming();
-    }
     for (std::size_t i = 0; i < Batch::capacity; ++i) bed->packets.set(i, client++, true, wire::TcpHeader::syn);
     bed->run();
   }
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(Batch::capacity));
+  const std::uint64_t count = static_cast<std::uint64_t>(state.iterations()) * Batch::capacity;
+  measure.report(state, count);
+  if (bed->context.counters().read(Counter{3}) != count) state.SkipWithError("not every SYN began a session");
 }
 
-BENCHMARK_CAPTURE(packets, ipv4_hit, Family::ipv4, Kind::hit)->Arg(1'000)->Arg(1'000'000);
-BENCHMARK_CAPTURE(packets, ipv4_miss, Family::ipv4, Kind::miss)->Arg(1'000)->Arg(1'000'000);
-BENCHMARK_CAPTURE(packets, ipv4_pass, Family::ipv4, Kind::pass)->Arg(1'000)->Arg(1'000'000);
-BENCHMARK_CAPTURE(packets, ipv6_hit, Family::ipv6, Kind::hit)->Arg(1'000)->Arg(1'000'000);
-BENCHMARK_CAPTURE(packets, ipv6_miss, Family::ipv6, Kind::miss)->Arg(1'000)->Arg(1'000'000);
-BENCHMARK_CAPTURE(new_sessions, ipv4_new, Family::ipv4);
-BENCHMARK_CAPTURE(new_sessions, ipv6_new, Family::ipv6);
+template <class Address>
+void look_up(benchmark::State& state, std::uint32_t sessions) {
+  SessionTable<Address> table(sessions + sessions / 8);
+  Random hashes(3);
+  for (std::uint32_t i = 0; i < sessions; ++i) {
+    const auto forward = static_cast<std::uint32_t>(hashes());
+    Session<Address>* const session = table.insert(forward, static_cast<std::uint32_t>(hashes()));
+    if (session == nullptr) return state.SkipWithError("the table is full");
+    session->state = SessionState::established;
+    session->expires = i;
+  }
+  Random random(2);
+  std::uint64_t found = 0;
+  std::array<std::uint32_t, Batch::capacity> wanted{};
+  // Some millions of keys, made before the clock runs.
+  std::vector<std::uint32_t> keys(std::min<std::size_t>(std::size_t{4} * sessions, 4'000'000) / wanted.size() *
+                                  wanted.size());
+  for (std::uint32_t& key : keys) {
+    key = table.record(static_cast<std::uint32_t>(random.below(sessions))).forward_hash;
+  }
+  std::size_t at = 0;
+  const bench::Measure measure;
+  for (auto _ : state) {
+    std::copy_n(keys.begin() + static_cast<std::ptrdiff_t>(at), wanted.size(), wanted.begin());
+    at = at + wanted.size() == keys.size() ? 0 : at + wanted.size();
+    for (const std::uint32_t hash : wanted) table.prefetch_buckets(hash);
+    for (const std::uint32_t hash : wanted) table.prefetch_records(hash);
+    for (const std::uint32_t hash : wanted) {
+      const auto* session =
+          table.find(hash, [hash](const Session<Address>& record) { return record.forward_hash == hash; });
+      found += static_cast<std::uint64_t>(session != nullptr);
+    }
+  }
+  const std::uint64_t count = static_cast<std::uint64_t>(state.iterations()) * wanted.size();
+  measure.report(state, count);
+  if (found != count) state.SkipWithError("a key was not found");
+}
+
+// Tables of both families (only one is filled), and what is around them.
+bool fits_in_memory(std::uint32_t sessions) {
+  const auto free =
+      static_cast<std::uint64_t>(::sysconf(_SC_AVPHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return free > std::uint64_t{sessions} * 100 + (std::uint64_t{256} << 20U);
+}
+
+const bool is_registered = [] {
+  constexpr std::array kinds{std::pair{Kind::hit, "hit"}, std::pair{Kind::miss, "miss"}, std::pair{Kind::pass, "pass"}};
+  for (const std::uint32_t sessions : {1'000U, 100'000U, 1'000'000U, 10'000'000U}) {
+    if (!fits_in_memory(sessions)) continue;
+    for (const Family family : {Family::ipv4, Family::ipv6}) {
+      for (const auto& [kind, name] : kinds) {
+        if (kind == Kind::pass && sessions != 1'000) continue;
+        const std::string full = std::string{"slb/"} + name + (family == Family::ipv4 ? "/ipv4/" : "/ipv6/");
+        benchmark::RegisterBenchmark((full + std::to_string(sessions)).c_str(), packets, family, kind, sessions);
+      }
+    }
+  }
+  for (const std::uint32_t sessions : {1'000U, 1'000'000U, 8'000'000U}) {
+    if (!fits_in_memory(sessions)) continue;
+    const std::string number = std::to_string(sessions);
+    benchmark::RegisterBenchmark(("slb/look_up/ipv4/" + number).c_str(), look_up<Ipv4Address>, sessions);
+    benchmark::RegisterBenchmark(("slb/look_up/ipv6/" + number).c_str(), look_up<Ipv6Address>, sessions);
+  }
+  for (const std::int64_t room : {6'400, 1'000'000}) {
+    benchmark::RegisterBenchmark("slb/new_sessions/ipv4", new_sessions, Family::ipv4)->Arg(room)->Iterations(room / 64);
+    benchmark::RegisterBenchmark("slb/new_sessions/ipv6", new_sessions, Family::ipv6)->Arg(room)->Iterations(room / 64);
+  }
+  return true;
+}();
 
 }  // namespace
 }  // namespace trivet::slb

@@ -22,9 +22,7 @@ Told& told() {
   static Told instance;
   return instance;
 }
-TargetHealth of(TargetId target, Health health) {
-  return {.target = target, .health = health, .reason = "test"};
-}
+TargetHealth of(TargetId target, Health health) { return {.target = target, .health = health, .reason = "test"}; }
 
 class FactsModule final : public Module {
  public:
@@ -146,9 +144,7 @@ TEST_P(SlbReload, ANewTargetTakesNothingBeforeItsHealthIsKnown) {
 
 TEST_P(SlbReload, ATargetThatIsCheckedFromNowOnTakesNothingUntilItAnswers) {
   using Counts = std::pair<std::size_t, std::size_t>;
-  told().in_apply = {of(1, Health::up),
-                      of(2, Health::up),
-                      of(3, Health::down)};
+  told().in_apply = {of(1, Health::up), of(2, Health::up), of(3, Health::down)};
   configure("1,2,3");
   know(net4.t1, t1_mac, 2);
   know(net4.t2, t2_mac, 2);
