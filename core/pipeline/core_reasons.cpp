@@ -22,10 +22,15 @@ CoreReasons CoreReasons::declare(MetricsRegistry& registry) {
   reasons.too_big = reason("too-big", "larger than the MTU of the way out, and not to be fragmented");
   reasons.park_full = reason("park-full", "too many packets wait for the resolution of neighbours");
   reasons.neighbor_unresolved = reason("neighbor-unresolved", "the neighbour does not answer");
+  reasons.neighbor_rate_limited =
+      reason("neighbor-rate-limited", "others' traffic asks for too many unknown neighbours at once");
+  reasons.not_master = reason("not-master", "a packet of the master waited for its neighbour until the role was lost");
   reasons.no_interface = reason("no-interface", "the packet was to leave through an interface that is not there");
   reasons.bad_frame = reason("bad-frame", "a frame to transmit is too short or longer than the MTU");
   reasons.control_queue_full = reason("control-queue-full", "the worker does not keep up with the node's own frames");
   reasons.icmp_rate_limited = reason("icmp-rate-limited", "an ICMP error was not sent because of the rate limit");
+  reasons.icmp_no_source =
+      reason("icmp-no-source", "an ICMP error was not sent: the network has no real address of that family");
   return reasons;
 }
 

@@ -65,9 +65,20 @@ Egress::Egress(EgressLimits limits, Surroundings surroundings, std::uint64_t see
       channel_(&surroundings.channel),
       cells_(&surroundings.cells),
       reasons_(&surroundings.reasons),
-      park_(limits.parked_packets, limits.parked_per_neighbor, limits.park_timeout),
+      park_({limits.parked_packets, limits.parked_strangers, limits.parked_per_neighbor, limits.stranger_neighbors},
+            limits.park_timeout),
+      stranger_searches_(limits.stranger_searches_per_second, limits.stranger_search_burst),
+      unparked_searches_(limits.stranger_searches_per_second, limits.stranger_search_burst),
       icmp_errors_(limits.icmp_errors_per_second, limits.icmp_error_burst),
+      too_big_errors_(limits.icmp_errors_per_second, limits.icmp_error_burst),
       random_(seed) {}
+
+void Egress::begin(Time now, const ForwardingState& forwarding) noexcept {
+  now_ = now;
+  forwarding_ = &forwarding;
+  if (was_master_ && !forwarding.is_master()) leave_mastership();
+  was_master_ = forwarding.is_master();
+}
 
 void Egress::drop(Packet* packet, DropReason reason) noexcept {
   cells_->drop(reason);
@@ -100,7 +111,7 @@ void Egress::forward(Packet* packet) noexcept {
   deliver(packet, Origin::forwarded, *hop);
 }
 
-void Egress::originate(Packet* packet, SendOptions options) noexcept {
+void Egress::originate(Packet* packet, SendOptions options, ParkShare share) noexcept {
   if (!has_sound_headers(*packet)) return drop(packet, reasons_->invalid_verdict);
   const IpAddress target = packet->has_next_hop ? packet->next_hop : packet->destination();
   if (target.is_unspecified()) return drop(packet, reasons_->unroutable);
@@ -110,8 +121,9 @@ void Egress::originate(Packet* packet, SendOptions options) noexcept {
     return deliver_to_group(packet, {network, target, interface});
   }
   if (forwarding_->answers_for(target)) return drop(packet, reasons_->own_destination);
-  const std::optional<Hop> hop = find_hop(*packet, options);
+  std::optional<Hop> hop = find_hop(*packet, options);
   if (!hop) return drop(packet, reasons_->no_route);
+  if (share == ParkShare::reserved) hop->share = share;
   deliver(packet, Origin::originated, *hop);
 }
 
@@ -155,7 +167,10 @@ std::optional<Egress::Hop> Egress::find_hop(const Packet& packet, SendOptions op
   const Route* const route = forwarding_->find_route(target);
   // A next hop is a neighbour: one that is itself behind a router is none.
   if (route == nullptr || (packet.has_next_hop && route->via)) return std::nullopt;
-  return Hop{route->network, route->via.value_or(target), interface};
+  // Routers and next hops that a module names (targets) are few, and known to be there.
+  const bool is_known = route->via || packet.has_next_hop;
+  return Hop{route->network, route->via.value_or(target), interface,
+             is_known ? ParkShare::reserved : ParkShare::strangers};
 }
 
 // RFC 2644: a router does not forward to all hosts of a network.
@@ -231,14 +246,62 @@ void Egress::park(Packet* packet, Origin origin, const Hop& hop, std::uint32_t v
   if (!has_link(hop)) return refuse(packet, origin, reasons_->no_link, IcmpError::address_unreachable);
   Park::Index index = park_.find(hop.network, hop.address);
   if (index == Park::none) {
-    index = park_.open(hop.network, hop.address, now_);
-    if (index == Park::none) return drop(packet, reasons_->park_full);
-    Park::Queue& queue = park_.at(index);
-    queue.version = version;
-    queue.is_reported = channel_->neighbor_wanted(hop.network, hop.address);
-    if (!queue.is_reported) has_unreported_ = true;
+    const std::expected<Park::Index, DropReason> opened = open_queue(hop, version);
+    if (!opened) return drop(packet, opened.error());
+    index = *opened;
+  } else if (hop.share == ParkShare::reserved && !park_.has_room_for_packet(hop.share)) {
+    const Park::Index oldest = park_.oldest_stranger();
+    if (oldest != Park::none && oldest != index && !is_emptying_) evict(oldest);
   }
-  if (!park_.add(index, {packet, origin, hop.interface})) drop(packet, reasons_->park_full);
+  if (!park_.add(index, {packet, origin, hop.interface, hop.share})) drop(packet, reasons_->park_full);
+}
+
+std::expected<Park::Index, DropReason> Egress::open_queue(const Hop& hop, std::uint32_t version) noexcept {
+  const bool is_stranger = hop.share == ParkShare::strangers;
+  if (is_stranger && !stranger_searches_.allow(now_)) return std::unexpected(reasons_->neighbor_rate_limited);
+  // The oldest has waited longest in vain, and its search goes on without it. While a queue is being emptied, errors
+  // about its packets must not empty another one.
+  while (!park_.has_room_for_queue(hop.share) && park_.oldest_stranger() != Park::none && !is_emptying_) {
+    evict(park_.oldest_stranger());
+  }
+  const Park::Index index = park_.open(hop.network, hop.address, hop.share, now_);
+  if (index == Park::none) {
+    // The packet is lost, but a later one shall find the neighbour.
+    if (is_stranger || unparked_searches_.allow(now_)) {
+      static_cast<void>(channel_->neighbor_wanted(hop.network, hop.address));
+    }
+    return std::unexpected(reasons_->park_full);
+  }
+  Park::Queue& queue = park_.at(index);
+  queue.version = version;
+  queue.is_reported = channel_->neighbor_wanted(hop.network, hop.address);
+  if (!queue.is_reported) has_unreported_ = true;
+  return index;
+}
+
+void Egress::evict(Park::Index index) noexcept {
+  for (Park::Parked parked = park_.take(index); parked.packet != nullptr; parked = park_.take(index)) {
+    drop(parked.packet, reasons_->park_full);
+  }
+  park_.close(index);
+}
+
+// A backup forwards nothing and does not speak for virtual addresses: the new master does. The node's own probes stay.
+void Egress::leave_mastership() noexcept {
+  const auto is_of_master = [this](const Park::Parked& parked) {
+    if (parked.origin == Origin::forwarded) return true;
+    const OwnAddress* const source = forwarding_->find_address(parked.packet->source());
+    return source != nullptr && source->scope == AddressScope::master;
+  };
+  for (Park::Index index = park_.oldest(); index != Park::none;) {
+    const Park::Index next = park_.at(index).younger;
+    for (std::size_t left = park_.at(index).count; left > 0; --left) {
+      const Park::Parked parked = park_.take(index);
+      if (is_of_master(parked) || !park_.add(index, parked)) drop(parked.packet, reasons_->not_master);
+    }
+    if (park_.at(index).count == 0) park_.close(index);
+    index = next;
+  }
 }
 
 void Egress::flush(Park::Index index, const NeighborTable::Found& neighbor) noexcept {
@@ -338,15 +401,21 @@ void Egress::put_on_wire(Packet* packet, Origin origin, const MacAddress& mac,
   queues_->push(interface.number, packet);
 }
 
-void Egress::refuse(Packet* packet, Origin origin, DropReason reason, IcmpError error, std::uint32_t mtu) noexcept {
-  Packet* answer = nullptr;
-  if (origin == Origin::forwarded && may_answer_with_error(*packet, *forwarding_)) {
-    if (icmp_errors_.allow(now_)) {
-      answer = make_icmp_error(*packet, error, mtu, static_cast<std::uint16_t>(random_()), *forwarding_, *pool_);
-    } else {
-      cells_->drop(reasons_->icmp_rate_limited);
-    }
+Packet* Egress::error_about(const Packet& packet, IcmpError error, std::uint32_t mtu) noexcept {
+  if (!may_answer_with_error(packet, *forwarding_)) return nullptr;
+  TokenBucket& bucket = error == IcmpError::too_big ? too_big_errors_ : icmp_errors_;
+  if (!bucket.allow(now_)) {
+    cells_->drop(reasons_->icmp_rate_limited);
+    return nullptr;
   }
+  const auto made = make_icmp_error(packet, error, mtu, static_cast<std::uint16_t>(random_()), *forwarding_, *pool_);
+  if (made) return *made;
+  cells_->drop(made.error() == NoIcmpError::no_source ? reasons_->icmp_no_source : reasons_->no_buffer);
+  return nullptr;
+}
+
+void Egress::refuse(Packet* packet, Origin origin, DropReason reason, IcmpError error, std::uint32_t mtu) noexcept {
+  Packet* const answer = origin == Origin::forwarded ? error_about(*packet, error, mtu) : nullptr;
   drop(packet, reason);
   if (answer != nullptr) originate(answer);
 }

@@ -3,7 +3,8 @@
 //   forward    destination and source are routable -> hop limit -> route -> neighbour (or park) -> link -> MTU
 //              (or fragments, or an error) -> hop limit - 1 -> Ethernet header -> queue of the interface
 //   originate  as forward without the checks of foreign traffic, hop limit and ICMP errors; groups and broadcast go out
-//              on every interface of the network that is up
+//              on every interface of the network that is up. `share`: reserved for what the node sends of its own
+//              accord (probes), strangers for answers to others' packets
 //   transmit   the frame as it is, through packet.out_interface
 //
 // Thread: worker. Takes every packet it is given: sent, parked, or dropped and counted. begin() comes first in each
@@ -12,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <optional>
 
 #include "core/metrics/registry.h"
@@ -46,12 +48,9 @@ class Egress {
   Egress(EgressLimits limits, Surroundings surroundings, std::uint64_t seed);
 
   // The time and the snapshot of this run.
-  void begin(Time now, const ForwardingState& forwarding) noexcept {
-    now_ = now;
-    forwarding_ = &forwarding;
-  }
+  void begin(Time now, const ForwardingState& forwarding) noexcept;
   void forward(Packet* packet) noexcept;
-  void originate(Packet* packet, SendOptions options = {}) noexcept;
+  void originate(Packet* packet, SendOptions options = {}, ParkShare share = ParkShare::strangers) noexcept;
   void transmit(Packet* packet) noexcept;
   void drop(Packet* packet, DropReason reason) noexcept;
 
@@ -67,6 +66,7 @@ class Egress {
     NetworkId network = 0;
     IpAddress address;
     InterfaceId interface = 0;
+    ParkShare share = ParkShare::strangers;
   };
   enum class Passage : std::uint8_t { allowed, own, unroutable };
 
@@ -78,6 +78,10 @@ class Egress {
   void deliver(Packet* packet, Origin origin, const Hop& hop) noexcept;
   void deliver_to_group(Packet* packet, const Hop& hop) noexcept;
   void park(Packet* packet, Origin origin, const Hop& hop, std::uint32_t version) noexcept;
+  // A queue for the packet's neighbour, which has none, and word to `arp`. None: no room, or too many searches.
+  [[nodiscard]] std::expected<Park::Index, DropReason> open_queue(const Hop& hop, std::uint32_t version) noexcept;
+  void evict(Park::Index queue) noexcept;
+  void leave_mastership() noexcept;
   void flush(Park::Index queue, const NeighborTable::Found& neighbor) noexcept;
   void abandon(Park::Index queue) noexcept;
   void report_use(const NeighborTable::Found& found, NetworkId network, const IpAddress& address) noexcept;
@@ -87,6 +91,7 @@ class Egress {
   void put_on_wire(Packet* packet, Origin origin, const MacAddress& mac, const InterfaceView& interface) noexcept;
   [[nodiscard]] MacAddress source_mac(const Packet& packet, Origin origin,
                                       const InterfaceView& interface) const noexcept;
+  [[nodiscard]] Packet* error_about(const Packet& packet, IcmpError error, std::uint32_t mtu) noexcept;
   // Drops the packet; before that an ICMP error about it, if it may have one and the rate limit allows.
   void refuse(Packet* packet, Origin origin, DropReason reason, IcmpError error, std::uint32_t mtu = 0) noexcept;
 
@@ -97,12 +102,16 @@ class Egress {
   ThreadCells* cells_;
   const CoreReasons* reasons_;
   Park park_;
-  TokenBucket icmp_errors_;
+  TokenBucket stranger_searches_;
+  TokenBucket unparked_searches_;  // for neighbours of the reserved share that have no room in the park
+  TokenBucket icmp_errors_;        // of all kinds but "too big"
+  TokenBucket too_big_errors_;
   Random random_;
   Time now_{};
   const ForwardingState* forwarding_ = nullptr;
   std::uint64_t seen_generation_ = 0;
   bool has_unreported_ = false;
+  bool was_master_ = false;   // in the last run
   bool is_emptying_ = false;  // a queue of the park: errors about its packets must not empty another one meanwhile
 };
 

@@ -155,7 +155,7 @@ void ForwardingWorker::Impl::send_packet(const OutgoingFrame& outgoing) noexcept
   packet->l3_offset = ethernet_length;
   packet->ether_type = is_v4 ? wire::ether_type::ipv4 : wire::ether_type::ipv6;
   packet->classes = packet_class::all | (is_v4 ? packet_class::ipv4 : packet_class::ipv6);
-  egress_.originate(packet, {.network = outgoing.network, .interface = outgoing.interface});
+  egress_.originate(packet, {.network = outgoing.network, .interface = outgoing.interface}, ParkShare::reserved);
 }
 
 bool ForwardingWorker::Impl::tick(Time now) noexcept {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 
 #include "core/pipeline/packet_pool.h"
 #include "trivet/forwarding.h"
@@ -22,14 +23,21 @@ enum class IcmpError : std::uint8_t {
   too_big,              // fragmentation needed; IPv6: packet too big
 };
 
+// Why there is none.
+enum class NoIcmpError : std::uint8_t {
+  no_source,  // the network has no real address of the packet's family
+  no_buffer,
+};
+
 // False for packets that no error may be about: ICMP errors and redirects, later fragments, packets to or from a group
 // or a broadcast (of layer 2 too), from an unspecified, loopback or own address, or without a network they came in by.
 [[nodiscard]] bool may_answer_with_error(const Packet& packet, const ForwardingState& forwarding) noexcept;
 
 // The error as a packet of this node, ready to be routed to the other's source: from the real address of the network
-// that the other came in by, with as much of it as fits in 576 (IPv4) or 1,280 bytes. Null: the network has no real
-// address of that family, or there is no buffer. `mtu` for too_big.
-[[nodiscard]] Packet* make_icmp_error(const Packet& about, IcmpError error, std::uint32_t mtu, std::uint16_t ipv4_id,
-                                      const ForwardingState& forwarding, PacketPool& pool) noexcept;
+// that the other came in by, with as much of it as fits in 576 (IPv4) or 1,280 bytes. `mtu` for too_big.
+[[nodiscard]] std::expected<Packet*, NoIcmpError> make_icmp_error(const Packet& about, IcmpError error,
+                                                                  std::uint32_t mtu, std::uint16_t ipv4_id,
+                                                                  const ForwardingState& forwarding,
+                                                                  PacketPool& pool) noexcept;
 
 }  // namespace trivet::core

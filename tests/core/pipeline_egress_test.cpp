@@ -2,6 +2,7 @@
 
 #include "core/pipeline/fragment.h"
 #include "pipeline_lab.h"
+#include "trivet/net/checksum.h"
 
 namespace trivet::core::test {
 namespace {
@@ -254,14 +255,207 @@ TEST(EgressErrors, AreLimitedInRate) {
   EXPECT_THAT(lab.sent(1), SizeIs(5));
 }
 
-TEST(EgressErrors, ANetworkWithoutARealAddressSendsNone) {
+TEST(EgressErrors, ANetworkWithoutARealAddressSendsNoneAndSaysWhy) {
   Lab lab;
   lab.parts.networks[0].real4.reset();
+  lab.parts.networks[0].real6.reset();
   lab.publish();
+  lab.know_everybody();
+  lab.inject_and_run(1, small4(1));
+  lab.inject_and_run(1, small6(1));
+  EXPECT_THAT(lab.sent(1), IsEmpty());
+  EXPECT_EQ(lab.drops("hop-limit"), 2U);
+  EXPECT_EQ(lab.drops("icmp-no-source"), 2U);
+}
+
+TEST(EgressErrors, WithoutABufferTheErrorIsCountedAsMissing) {
+  Lab lab({.pool = {.small_count = 1, .large_count = 0}});
   lab.know_everybody();
   lab.inject_and_run(1, small4(1));
   EXPECT_THAT(lab.sent(1), IsEmpty());
   EXPECT_EQ(lab.drops("hop-limit"), 1U);
+  EXPECT_EQ(lab.drops("no-buffer"), 1U);
+}
+
+TEST(EgressErrors, AScanLeavesPathMtuDiscoveryAlone) {
+  Lab lab({.egress = {.icmp_errors_per_second = 10, .icmp_error_burst = 5}});
+  lab.parts.interfaces[1].mtu = 1400;
+  lab.publish();
+  lab.know_everybody();
+  for (int i = 0; i < 20; ++i) lab.inject(1, small4(1));
+  lab.inject(1, inbound() / ipv4("10.0.1.50", "10.0.2.50").dont_fragment() / udp(1, 2) / payload_of(1400));
+  lab.run();
+  const std::vector<Frame> sent = lab.sent(1);
+  ASSERT_THAT(sent, SizeIs(6));
+  EXPECT_EQ(Frame(sent[5].begin() + 34, sent[5].begin() + 36), bytes("03 04"));
+  // And the other way round.
+  for (int i = 0; i < 20; ++i) {
+    lab.inject(1, inbound() / ipv4("10.0.1.50", "10.0.2.50").dont_fragment() / udp(1, 2) / payload_of(1400));
+  }
+  lab.run();
+  EXPECT_THAT(lab.sent(1), SizeIs(4));
+  lab.advance(std::chrono::milliseconds{100});
+  lab.inject_and_run(1, small4(1));
+  EXPECT_THAT(lab.sent(1), SizeIs(1));
+}
+
+// The literal bytes of each error, so that builder and code cannot be wrong together. The large one is compared as far
+// as the headers of what it quotes; all further bytes of it are zero.
+struct GoldenError {
+  const char* what;
+  Frame about;
+  std::size_t body;  // zero bytes behind it
+  Frame error;
+};
+
+const std::vector<GoldenError> golden_errors{
+    {"ICMP time exceeded",
+     bytes("02 00 00 00 00 01 02 00 00 00 01 01 08 00 "
+           "45 00 00 1c 00 07 00 00 01 11 a2 67 "
+           "0a 00 01 32 0a 00 02 32 "
+           "00 01 00 02 00 08 00 00 "),
+     0,
+     bytes("02 00 00 00 01 01 02 00 00 00 00 01 08 00 "
+           "45 c0 00 38 00 00 00 00 40 01 00 00 "
+           "0a 00 01 01 0a 00 01 32 "
+           "0b 00 f4 f4 00 00 00 00 "
+           "45 00 00 1c 00 07 00 00 01 11 a2 67 "
+           "0a 00 01 32 0a 00 02 32 "
+           "00 01 00 02 00 08 00 00 ")},
+    {"ICMP no route",
+     bytes("02 00 00 00 00 01 02 00 00 00 01 01 08 00 "
+           "45 00 00 1c 00 07 00 00 40 11 ad 97 "
+           "0a 00 01 32 c0 00 02 01 "
+           "00 01 00 02 00 08 00 00 "),
+     0,
+     bytes("02 00 00 00 01 01 02 00 00 00 00 01 08 00 "
+           "45 c0 00 38 00 00 00 00 40 01 00 00 "
+           "0a 00 01 01 0a 00 01 32 "
+           "03 00 fc f4 00 00 00 00 "
+           "45 00 00 1c 00 07 00 00 40 11 ad 97 "
+           "0a 00 01 32 c0 00 02 01 "
+           "00 01 00 02 00 08 00 00 ")},
+    {"ICMP host unreachable",
+     bytes("02 00 00 00 00 01 02 00 00 00 01 01 08 00 "
+           "45 00 00 1c 00 07 00 00 40 11 63 5d "
+           "0a 00 01 32 0a 00 02 3c "
+           "00 01 00 02 00 08 00 00 "),
+     0,
+     bytes("02 00 00 00 01 01 02 00 00 00 00 01 08 00 "
+           "45 c0 00 38 00 00 00 00 40 01 00 00 "
+           "0a 00 01 01 0a 00 01 32 "
+           "03 01 fc f3 00 00 00 00 "
+           "45 00 00 1c 00 07 00 00 40 11 63 5d "
+           "0a 00 01 32 0a 00 02 3c "
+           "00 01 00 02 00 08 00 00 ")},
+    {"ICMP fragmentation needed",
+     bytes("02 00 00 00 00 01 02 00 00 00 01 01 08 00 "
+           "45 00 05 30 00 07 40 00 40 11 1e 53 "
+           "0a 00 01 32 0a 00 02 32 "
+           "00 01 00 02 05 1c 00 00 "),
+     1300,
+     bytes("02 00 00 00 01 01 02 00 00 00 00 01 08 00 "
+           "45 c0 02 40 00 00 00 00 40 01 00 00 "
+           "0a 00 01 01 0a 00 01 32 "
+           "03 04 f2 dc 00 00 05 00 "
+           "45 00 05 30 00 07 40 00 40 11 1e 53 "
+           "0a 00 01 32 0a 00 02 32 "
+           "00 01 00 02 05 1c 00 00 ")},
+    {"ICMPv6 time exceeded",
+     bytes("02 00 00 00 00 01 02 00 00 00 01 01 86 dd "
+           "60 00 00 00 00 08 11 01 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 50 "
+           "20 01 0d b8 00 02 00 00 00 00 00 00 00 00 00 50 "
+           "00 01 00 02 00 08 a3 c6 "),
+     0,
+     bytes("02 00 00 00 01 01 02 00 00 00 00 01 86 dd "
+           "60 00 00 00 00 38 3a 40 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 01 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 50 "
+           "03 00 2f d8 00 00 00 00 "
+           "60 00 00 00 00 08 11 01 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 50 "
+           "20 01 0d b8 00 02 00 00 00 00 00 00 00 00 00 50 "
+           "00 01 00 02 00 08 a3 c6 ")},
+    {"ICMPv6 no route",
+     bytes("02 00 00 00 00 01 02 00 00 00 01 01 86 dd "
+           "60 00 00 00 00 08 11 40 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 50 "
+           "20 01 0d b8 00 ff 00 00 00 00 00 00 00 00 00 01 "
+           "00 01 00 02 00 08 a3 18 "),
+     0,
+     bytes("02 00 00 00 01 01 02 00 00 00 00 01 86 dd "
+           "60 00 00 00 00 38 3a 40 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 01 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 50 "
+           "01 00 31 99 00 00 00 00 "
+           "60 00 00 00 00 08 11 40 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 50 "
+           "20 01 0d b8 00 ff 00 00 00 00 00 00 00 00 00 01 "
+           "00 01 00 02 00 08 a3 18 ")},
+    {"ICMPv6 host unreachable",
+     bytes("02 00 00 00 00 01 02 00 00 00 01 01 86 dd "
+           "60 00 00 00 00 08 11 40 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 50 "
+           "20 01 0d b8 00 02 00 00 00 00 00 00 00 00 00 60 "
+           "00 01 00 02 00 08 a3 b6 "),
+     0,
+     bytes("02 00 00 00 01 01 02 00 00 00 00 01 86 dd "
+           "60 00 00 00 00 38 3a 40 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 01 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 50 "
+           "01 03 31 96 00 00 00 00 "
+           "60 00 00 00 00 08 11 40 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 50 "
+           "20 01 0d b8 00 02 00 00 00 00 00 00 00 00 00 60 "
+           "00 01 00 02 00 08 a3 b6 ")},
+    {"ICMPv6 fragmentation needed",
+     bytes("02 00 00 00 00 01 02 00 00 00 01 01 86 dd "
+           "60 00 00 00 05 1c 11 40 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 50 "
+           "20 01 0d b8 00 02 00 00 00 00 00 00 00 00 00 50 "
+           "00 01 00 02 05 1c 99 9e "),
+     1300,
+     bytes("02 00 00 00 01 01 02 00 00 00 00 01 86 dd "
+           "60 00 00 00 04 d8 3a 40 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 01 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 50 "
+           "02 00 26 f9 00 00 05 00 "
+           "60 00 00 00 05 1c 11 40 "
+           "20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 50 "
+           "20 01 0d b8 00 02 00 00 00 00 00 00 00 00 00 50 "
+           "00 01 00 02 05 1c 99 9e ")},
+};
+
+TEST(EgressErrors, GoldenFrames) {
+  Lab lab;
+  std::erase_if(lab.parts.routes, [](const Route& route) { return route.via.has_value(); });
+  lab.parts.interfaces[1].mtu = 1280;
+  lab.publish();
+  lab.know_everybody();
+  for (const GoldenError& golden : golden_errors) {
+    Frame about = golden.about;
+    about.resize(about.size() + golden.body);
+    lab.inject_and_run(1, about);
+    for (const char* const address : {"10.0.2.60", "2001:db8:2::60"}) {
+      lab.set_neighbor(2, address, {}, 0, NeighborReachability::failed);
+    }
+    lab.run();
+    const std::vector<Frame> sent = lab.sent(1);
+    ASSERT_THAT(sent, SizeIs(1)) << golden.what;
+    Frame error = sent[0];
+    if (error.at(12) == 0x08) {
+      EXPECT_EQ(internet_checksum(std::span(error).subspan(14, 20)), 0) << golden.what;
+      error[18] = error[19] = error[24] = error[25] = 0;  // the identification is random, and the sum over it
+      EXPECT_EQ(error.size(), golden.body == 0 ? golden.error.size() : 14U + 576U) << golden.what;
+    } else {
+      EXPECT_EQ(error.size(), golden.body == 0 ? golden.error.size() : 14U + 1280U) << golden.what;
+    }
+    EXPECT_TRUE(std::all_of(error.begin() + static_cast<std::ptrdiff_t>(golden.error.size()), error.end(),
+                            [](std::uint8_t byte) { return byte == 0; }));
+    error.resize(golden.error.size());
+    EXPECT_EQ(error, golden.error) << golden.what;
+  }
 }
 
 // --- neighbours and the park ---
@@ -338,7 +532,7 @@ TEST(EgressPark, SilenceEndsAfterThreeSecondsAndPollAtSaysSo) {
 }
 
 TEST(EgressPark, IsBoundedForEachNeighbourAndInAll) {
-  Lab lab({.egress = {.parked_packets = 6, .parked_per_neighbor = 4}});
+  Lab lab({.egress = {.parked_packets = 6, .parked_strangers = 6, .parked_per_neighbor = 4}});
   for (int i = 0; i < 5; ++i) lab.inject(1, small4());
   lab.run();
   EXPECT_EQ(lab.worker.parked(), 4U);
@@ -347,12 +541,127 @@ TEST(EgressPark, IsBoundedForEachNeighbourAndInAll) {
   lab.run();
   EXPECT_EQ(lab.worker.parked(), 6U);
   EXPECT_EQ(lab.drops("park-full"), 4U);
-  // Another neighbour finds no room at all.
+  // Another neighbour takes the room of the one that has waited longest.
   lab.inject_and_run(1, inbound() / ipv4("10.0.1.50", "10.0.2.51") / udp(1, 2));
-  EXPECT_EQ(lab.drops("park-full"), 5U);
+  EXPECT_EQ(lab.drops("park-full"), 8U);
+  EXPECT_EQ(lab.worker.parked(), 3U);
   lab.know_everybody();
   lab.run();
-  EXPECT_THAT(lab.sent(2), SizeIs(6));
+  EXPECT_THAT(lab.sent(2), SizeIs(2));
+}
+
+// 10.0.2.100 and up, and the like of 2001:db8:2::/64: addresses that nobody has.
+Frame scan(unsigned number) {
+  return inbound() / ipv6("2001:db8:1::50", ip6("2001:db8:2::" + std::to_string(1000 + number))) / udp(1, 2);
+}
+
+TEST(EgressPark, AScanOfUnusedAddressesLeavesRoomForTheNodesOwnPacketsAndForRouters) {
+  Lab lab;
+  for (unsigned i = 0; i < 3000; ++i) {
+    lab.inject(1, scan(i));
+    if (i % 64 == 63) lab.run();
+  }
+  lab.run();
+  EXPECT_EQ(lab.worker.parked(), 256U);
+  EXPECT_EQ(lab.sink.neighbors.size(), 256U);
+  EXPECT_EQ(lab.drops("neighbor-rate-limited"), 3000U - 256U);
+  lab.sink.neighbors.clear();
+  // A probe of a target whose entry was flushed, and traffic to the gateway.
+  ASSERT_TRUE(lab.worker.send(Frame(ipv6("2001:db8:2::1", "2001:db8:2::50") / udp(7, 8)), {}));
+  lab.inject(1, inbound() / ipv6("2001:db8:1::50", "2001:db8:ff::1") / udp(1, 2));
+  lab.run();
+  EXPECT_THAT(lab.sink.neighbors, ElementsAre("wanted 2/2001:db8:2::50", "wanted 2/2001:db8:2::9"));
+  lab.know_everybody();
+  lab.run();
+  EXPECT_THAT(lab.sent(2),
+              ElementsAre(Describes("2001:db8:2::1 > 2001:db8:2::50"), Describes("2001:db8:1::50 > 2001:db8:ff::1")));
+}
+
+TEST(EgressPark, ASlowScanDoesNotKeepANewHostFromBeingFound) {
+  Lab lab;
+  // 200 a second for 5 s: more than the 256 that are waited for at a time.
+  for (unsigned i = 0; i < 1000; ++i) {
+    lab.inject_and_run(1, scan(i));
+    lab.advance(std::chrono::milliseconds{5});
+    EXPECT_LE(lab.worker.parked(), 256U);
+  }
+  EXPECT_EQ(lab.drops("neighbor-rate-limited"), 0U);
+  EXPECT_GT(lab.drops("park-full"), 0U);  // the oldest made room
+  lab.sink.neighbors.clear();
+  lab.inject_and_run(1, small4());
+  EXPECT_THAT(lab.sink.neighbors, ElementsAre("wanted 2/10.0.2.50"));
+  lab.advance(std::chrono::milliseconds{5});
+  lab.know_everybody();
+  lab.run();
+  EXPECT_THAT(lab.sent(2), SizeIs(1));
+}
+
+TEST(EgressPark, ReservedPacketsTakeTheRoomOfStrangersButNotTheOtherWayRound) {
+  Lab lab({.egress = {.parked_packets = 8, .parked_strangers = 8, .parked_per_neighbor = 2, .stranger_neighbors = 8}});
+  for (unsigned i = 0; i < 8; ++i) lab.inject_and_run(1, scan(i));
+  EXPECT_EQ(lab.worker.parked(), 8U);
+  const auto probe = [&](unsigned host) {
+    const std::string target = "2001:db8:2::" + std::to_string(50 + host);
+    ASSERT_TRUE(lab.worker.send(Frame(ipv6("2001:db8:2::1", ip6(target)) / udp(7, 8)), {}));
+    lab.run();
+  };
+  for (unsigned i = 0; i < 8; ++i) probe(i);
+  EXPECT_EQ(lab.worker.parked(), 8U);
+  EXPECT_EQ(lab.drops("park-full"), 8U);
+  lab.inject_and_run(1, scan(9));
+  EXPECT_EQ(lab.drops("park-full"), 9U);
+  // One more target finds no room for its packet, but is looked for.
+  lab.sink.neighbors.clear();
+  probe(8);
+  EXPECT_EQ(lab.drops("park-full"), 10U);
+  EXPECT_THAT(lab.sink.neighbors, ElementsAre("wanted 2/2001:db8:2::58"));
+}
+
+TEST(EgressPark, AProbeFindsRoomInAQueueThatOthersHaveFilled) {
+  Lab lab;
+  for (int i = 0; i < 40; ++i) lab.inject(1, small6());
+  lab.run();
+  EXPECT_EQ(lab.worker.parked(), 32U);
+  ASSERT_TRUE(lab.worker.send(Frame(ipv6("2001:db8:2::1", "2001:db8:2::50") / udp(7, 8)), {}));
+  lab.run();
+  EXPECT_EQ(lab.worker.parked(), 33U);
+  // No stranger's queue any more: a scan does not push it out.
+  for (unsigned i = 0; i < 250; ++i) lab.inject_and_run(1, scan(i));
+  lab.advance(std::chrono::seconds{1});
+  for (unsigned i = 250; i < 500; ++i) lab.inject_and_run(1, scan(i));
+  lab.know_everybody();
+  lab.run();
+  EXPECT_THAT(lab.sent(2), SizeIs(33));
+}
+
+TEST(EgressPark, ErrorsAboutAnAbandonedQueueDoNotPushItOut) {
+  // Each error goes to an unknown neighbour itself, and the park is full.
+  Lab lab({.egress = {.parked_packets = 4, .parked_strangers = 4, .parked_per_neighbor = 4, .stranger_neighbors = 1}});
+  for (int i = 0; i < 4; ++i) lab.inject(1, small6());
+  lab.run();
+  EXPECT_EQ(lab.worker.parked(), 4U);
+  lab.set_neighbor(2, "2001:db8:2::50", {}, 0, NeighborReachability::failed);
+  lab.run();
+  EXPECT_EQ(lab.drops("neighbor-unresolved"), 4U);
+  EXPECT_EQ(lab.drops("park-full"), 4U);  // the errors
+  EXPECT_EQ(lab.worker.parked(), 0U);
+}
+
+TEST(EgressPark, WhatOnlyTheMasterMaySendEndsWithTheRole) {
+  Lab lab;
+  lab.inject_and_run(1, small6());
+  ASSERT_TRUE(lab.worker.send(Frame(ipv6("2001:db8:2::fe", "2001:db8:2::50") / udp(5, 6)), {}));
+  ASSERT_TRUE(lab.worker.send(Frame(ipv6("2001:db8:2::1", "2001:db8:2::50") / udp(7, 8)), {}));
+  lab.inject_and_run(1, small4());
+  EXPECT_EQ(lab.worker.parked(), 4U);
+  lab.parts.role.role = Role::backup;
+  lab.publish();
+  lab.run();
+  EXPECT_EQ(lab.worker.parked(), 1U);
+  EXPECT_EQ(lab.drops("not-master"), 3U);
+  lab.know_everybody();
+  lab.run();
+  EXPECT_THAT(lab.sent(2), ElementsAre(Describes("2001:db8:2::1 > 2001:db8:2::50")));
 }
 
 TEST(EgressPark, ReportsThatWereLostAreRepeated) {
