@@ -10,6 +10,7 @@
 
 #include "trivet/forwarding.h"
 #include "trivet/module.h"
+#include "trivet/snapshot.h"
 #include "trivet/topics/groups.h"
 #include "trivet/topics/health.h"
 #include "trivet/topics/links.h"
@@ -67,6 +68,8 @@ class VrrpModule final : public Module {
   void carry_out_one(const Notice& action);
   void publish_role();
   void publish_groups();
+  void publish_admission();
+  [[nodiscard]] Counter counter(Tally tally) const { return counters_.at(static_cast<std::size_t>(tally)); }
   [[nodiscard]] Report report() const;
 
   Host* host_ = nullptr;
@@ -77,6 +80,7 @@ class VrrpModule final : public Module {
   Time now_;  // of the last call: commands are not told the time
   std::optional<RoleState> published_role_;
   std::vector<GroupMembership> published_groups_;
+  Snapshot<Admission> admission_;
 };
 
 void VrrpModule::declare(Setup& setup) {
@@ -157,8 +161,9 @@ void VrrpModule::apply(std::unique_ptr<Plan> plan, Time now) {
 }
 
 std::unique_ptr<Worker> VrrpModule::make_worker(WorkerContext& context) {
-  static_cast<void>(context);
-  return std::make_unique<AdvertWorker>(reasons_);
+  const WorkerCounters counters{counter(Tally::not_running), counter(Tally::wrong_interface),
+                                counter(Tally::other_vrid)};
+  return std::make_unique<AdvertWorker>(reasons_, counters, context.counters(), admission_);
 }
 
 void VrrpModule::on_punt(const Packet& packet, Time now) {
@@ -195,6 +200,7 @@ void VrrpModule::carry_out(const Actions& actions) {
     std::visit([this](const auto& one) { carry_out_one(one); }, action);
   }
   publish_groups();
+  publish_admission();
 }
 
 void VrrpModule::carry_out_one(const SendAdvert& action) {
@@ -226,9 +232,7 @@ void VrrpModule::carry_out_one(const PeersChanged& action) {
   host_->bus().publish_list(engine_->peers());
 }
 
-void VrrpModule::carry_out_one(const Count& action) {
-  host_->count(counters_.at(static_cast<std::size_t>(action.tally)));
-}
+void VrrpModule::carry_out_one(const Count& action) { host_->count(counter(action.tally)); }
 
 void VrrpModule::carry_out_one(const Notice& action) {
   if (action.is_warning) {
@@ -255,6 +259,18 @@ void VrrpModule::publish_groups() {
   if (groups == published_groups_) return;
   published_groups_ = groups;
   host_->bus().publish_list(std::move(groups));
+}
+
+void VrrpModule::publish_admission() {
+  Admission next;
+  next.has_router = engine_->config().has_section;
+  next.vrid = engine_->config().vrid;
+  for (const InterfaceId interface : engine_->attachment().interfaces) {
+    if (interface <= max_interfaces) next.interfaces.set(interface);
+  }
+  for (const VrrpPeer& peer : engine_->peers()) next.peers.at(next.peer_count++) = peer.address.v4();
+  if (next == admission_.get()) return;
+  admission_.publish(*host_, std::make_unique<const Admission>(next));
 }
 
 Report VrrpModule::report() const {

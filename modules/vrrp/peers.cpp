@@ -8,15 +8,14 @@ bool PeerTable::heard(const VrrpPeer& peer, Duration refresh) {
   const auto address_of = [](const Entry& entry) -> const IpAddress& { return entry.peer.address; };
   auto place = std::ranges::lower_bound(entries_, peer.address, {}, address_of);
   if (place != entries_.end() && place->peer.address == peer.address) {
-    const bool news = place->peer.priority != peer.priority || peer.last_heard - place->published >= refresh;
+    // Two routers that speak with one address must not turn each advertisement into news.
+    const Duration age = peer.last_heard - place->published;
+    const bool news = age >= refresh || (place->peer.priority != peer.priority && age >= refresh / 4);
     place->peer = peer;
     if (news) place->published = peer.last_heard;
     return news;
   }
-  if (entries_.size() == capacity) {
-    entries_.erase(std::ranges::min_element(entries_, {}, [](const Entry& entry) { return entry.peer.last_heard; }));
-    place = std::ranges::lower_bound(entries_, peer.address, {}, address_of);
-  }
+  if (entries_.size() >= capacity) return false;
   entries_.insert(place, {peer, peer.last_heard});
   return true;
 }

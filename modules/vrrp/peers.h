@@ -1,6 +1,7 @@
 // The other routers of the virtual router that have been heard, aged out and bounded.
 //
-// Sans-IO; thread: control. At most `capacity` entries: a new one takes the place of the one heard longest ago.
+// Sans-IO; thread: control. At most `capacity` entries; a new router waits until an old one has been silent for its
+// lifetime, so that forged ones push no real one out and a flood of them brings no news.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +16,8 @@ class PeerTable {
  public:
   static constexpr std::size_t capacity = 16;
 
-  // True when the list deserves to be published: an entry is new, its priority has changed, or `refresh` has passed
-  // since this entry was last said to have changed.
+  // True when the list deserves to be published: an entry is new, or has another priority or an age of `refresh`, and
+  // was not said to have changed within a quarter of `refresh`.
   bool heard(const VrrpPeer& peer, Duration refresh);
   // True when an entry has gone.
   bool remove(const IpAddress& address);  // it has said good-bye

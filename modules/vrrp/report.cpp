@@ -11,7 +11,7 @@ namespace {
 constexpr std::array<TallyName, tally_count> tally_names{{
     {"advertisements_sent", "advertisements sent, once for all interfaces"},
     {"leaving_sent", "of these, with priority 0: this node stopped being master"},
-    {"advertisements_received", "well-formed advertisements received"},
+    {"advertisements_received", "advertisements of this virtual router that were looked at"},
     {"leaving_received", "of these, with priority 0 from the peer"},
     {"ignored_not_running", "ignored: this node was in init or has no vrrp section"},
     {"ignored_wrong_interface", "ignored: came in outside the VRRP network"},

@@ -57,6 +57,9 @@ struct AdvertCheck {
 [[nodiscard]] std::expected<Advert, AdvertError> parse_advert(std::span<const std::uint8_t> message,
                                                               std::uint8_t hop_limit);
 
+// Of a message that check_advert() has accepted.
+[[nodiscard]] inline std::uint8_t vrid_of(std::span<const std::uint8_t> message) noexcept { return message[1]; }
+
 // The VRRP message alone, with its checksum. Addresses behind the 255th are left out.
 [[nodiscard]] std::vector<std::uint8_t> build_message(const Advert& advert);
 

@@ -389,9 +389,25 @@ TEST_F(OneEngine, PeersAreListedAgedOutAndBounded) {
     ignore(hear(200, Ipv4Address::from_number(0x0a010000U + i)));
   }
   EXPECT_EQ(engine.peers().size(), PeerTable::capacity);
+  EXPECT_EQ(engine.peers()[0].address, IpAddress{higher_address}) << "a real one is not pushed out by forged ones";
   const Actions silence = engine.on_time(now + 4s);
   EXPECT_EQ(all<PeersChanged>(silence).size(), 1U);
   EXPECT_TRUE(engine.peers().empty());
+}
+
+TEST_F(OneEngine, ForgedRoutersBringNoNewsOnceTheListIsFull) {
+  make_backup();
+  std::size_t news = 0;
+  for (std::uint32_t i = 0; i < 10000; ++i) {
+    news += all<PeersChanged>(hear(200, Ipv4Address::from_number(0x0a010000U + i))).size();
+  }
+  EXPECT_EQ(news, PeerTable::capacity);
+  // Nor do two that speak with one address.
+  news = 0;
+  for (std::uint8_t i = 0; i < 100; ++i) {
+    news += all<PeersChanged>(hear(i % 2 == 0 ? 200 : 201, Ipv4Address::from_number(0x0a010000U))).size();
+  }
+  EXPECT_LE(news, 1U);
 }
 
 TEST_F(OneEngine, PeerThatSaysGoodbyeLeavesTheListAtOnce) {

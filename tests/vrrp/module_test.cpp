@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "trivet/testkit/harness.h"
@@ -196,12 +198,14 @@ TEST_F(VrrpModule, JoinsTheGroupOnTheInterfacesOfItsNetwork) {
   EXPECT_EQ(std::ranges::count(groups, IpAddress{group4}, &GroupMembership::group), 2);
 }
 
-TEST_F(VrrpModule, EveryBadAdvertisementIsDroppedUnderItsReason) {
-  make(config());
-  const auto inject = [&](std::uint8_t hop_limit, Frame message, const char* destination = "224.0.0.18") {
-    node().inject(1, testkit::eth("00:00:5e:00:01:40", "01:00:5e:00:00:12") /
-                         testkit::ipv4("10.0.0.2", destination).hop_limit(hop_limit) /
-                         testkit::vrrp(std::move(message)));
+// Each bad advertisement with the reason of its end.
+std::vector<std::pair<const char*, Frame>> bad_adverts() {
+  std::vector<std::pair<const char*, Frame>> list;
+  const auto add = [&](const char* reason, std::uint8_t hop_limit, Frame message,
+                       const char* destination = "224.0.0.18") {
+    list.emplace_back(reason, testkit::eth("00:00:5e:00:01:40", "01:00:5e:00:00:12") /
+                                  testkit::ipv4("10.0.0.2", destination).hop_limit(hop_limit) /
+                                  testkit::vrrp(std::move(message)));
   };
   const Frame good = build_message({64, 255, 1, {}});
   const auto with = [&](std::size_t offset, std::uint8_t value) {
@@ -209,23 +213,45 @@ TEST_F(VrrpModule, EveryBadAdvertisementIsDroppedUnderItsReason) {
     message[offset] = value;
     return message;
   };
-  inject(254, good);
-  inject(255, good, "239.128.0.18");
-  node().inject(1, testkit::eth("02:00:00:00:00:99", Harness::mac_of(1)) /
-                       testkit::ipv6("2001:db8::9", "2001:db8::8").hop_limit(255) / testkit::vrrp(good));
-  inject(255, with(0, 0x31));
-  inject(255, with(0, 0x22));
-  inject(255, with(3, 1));
-  inject(255, with(2, 254));
+  add("hop-limit", 254, good);
+  add("wrong-destination", 255, good, "239.128.0.18");
+  list.emplace_back("not-ipv4", testkit::eth("02:00:00:00:00:99", Harness::mac_of(1)) /
+                                    testkit::ipv6("2001:db8::9", "2001:db8::8").hop_limit(255) / testkit::vrrp(good));
+  add("version", 255, with(0, 0x31));
+  add("type", 255, with(0, 0x22));
+  add("length", 255, with(3, 1));
+  add("checksum", 255, with(2, 254));
   Frame authenticated = with(4, 1);
   authenticated[6] = static_cast<std::uint8_t>(authenticated[6] - 1);
-  inject(255, authenticated);
-  for (const char* reason :
-       {"hop-limit", "version", "type", "length", "checksum", "authentication", "wrong-destination", "not-ipv4"}) {
+  add("authentication", 255, authenticated);
+  list.emplace_back("other-vrid", advert(255, 1, 65));
+  return list;
+}
+
+TEST_F(VrrpModule, EveryBadAdvertisementIsDroppedUnderItsReason) {
+  make(config());
+  for (const auto& [reason, frame] : bad_adverts()) {
+    node().inject(1, frame);
     EXPECT_EQ(node().drops("vrrp", reason), 1U) << reason;
   }
   EXPECT_EQ(node().counter("vrrp", "advertisements_received"), 0U);
   EXPECT_EQ(text(node().command("show vrrp"), "role"), "backup");
+}
+
+TEST_F(VrrpModule, BadAdvertisementsInOneBatchWithGoodOnesEachGetTheirOwnReason) {
+  make(config());
+  std::vector<Frame> batch;
+  const auto bad = bad_adverts();
+  for (std::size_t i = 0; batch.size() < 64; ++i) {
+    batch.push_back(i % 4 == 3 ? advert(200) : bad[i % bad.size()].second);
+  }
+  std::map<std::string, std::uint64_t> expected;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (i % 4 != 3) ++expected[bad[i % bad.size()].first];
+  }
+  node().inject(1, batch);
+  for (const auto& [reason, count] : expected) EXPECT_EQ(node().drops("vrrp", reason), count) << reason;
+  EXPECT_EQ(node().counter("vrrp", "advertisements_received"), 16U);
 }
 
 TEST_F(VrrpModule, FragmentsAreNotHeard) {
@@ -235,13 +261,76 @@ TEST_F(VrrpModule, FragmentsAreNotHeard) {
   EXPECT_EQ(node().counter("vrrp", "advertisements_received"), 0U);
 }
 
-TEST_F(VrrpModule, FullBatchOfAdvertisementsIsHeardWhole) {
+TEST_F(VrrpModule, AFloodOfAnotherVirtualRouterNeitherReachesTheEngineNorHidesTheMaster) {
   make(config());
-  for (const std::size_t size : {1U, 64U}) {
-    const std::uint64_t before = node().counter("vrrp", "advertisements_received");
-    node().inject(3, std::vector<Frame>(size, advert(200)));
-    EXPECT_EQ(node().counter("vrrp", "advertisements_received") - before, size);
+  hear(200, 2);
+  std::uint64_t sent = 0;
+  for (int second = 0; second < 10; ++second) {
+    for (int burst = 0; burst < 16; ++burst) {
+      std::vector<Frame> flood;
+      for (int i = 0; i < 63; ++i, ++sent) {
+        const std::string source = "10.1." + std::to_string(burst) + "." + std::to_string(i + 1);
+        flood.push_back(advert(255, 1, static_cast<std::uint8_t>(65 + i), source.c_str()));
+      }
+      if (burst == 7) flood.insert(flood.begin() + 40, advert(200));
+      node().inject(1, flood);
+    }
+    node().advance(1s);
   }
+  EXPECT_GE(sent, 10000U);
+  EXPECT_EQ(node().drops("vrrp", "other-vrid"), sent);
+  EXPECT_EQ(node().counter("vrrp", "ignored_other_vrid"), sent);
+  EXPECT_EQ(node().counter("vrrp", "advertisements_received"), 4U + 10U);
+  EXPECT_EQ(role(), Role::backup);
+}
+
+TEST_F(VrrpModule, AForgedFloodOfTheOwnVirtualRouterIsBoundedAndHidesNoKnownRouter) {
+  make(config());
+  hear(200, 2);
+  int published = 0;
+  node().bus().subscribe_list<VrrpPeer>([&](const std::vector<VrrpPeer>&) { ++published; });
+  const std::uint64_t before = node().counter("vrrp", "advertisements_received");
+  std::vector<Frame> flood;
+  for (int i = 0; i < 10000; ++i) {
+    const std::string source = "10.2." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1);
+    flood.push_back(advert(100, 1, 64, source.c_str()));
+  }
+  for (std::size_t at = 0; at < flood.size(); at += 1000) {
+    const auto first = flood.begin() + static_cast<std::ptrdiff_t>(at);
+    node().inject(1, std::vector<Frame>(first, first + 1000));
+  }
+  node().inject(1, advert(200));
+  const std::uint64_t heard = node().counter("vrrp", "advertisements_received") - before;
+  EXPECT_LE(heard, 65U);
+  EXPECT_EQ(node().drops("vrrp", "rate-limited"), 10001U - heard);
+  EXPECT_LE(published, 17);
+  const Report report = node().command("show vrrp");
+  const auto peers = std::ranges::find(report.tables, "peers", &Table::key);
+  ASSERT_NE(peers, report.tables.end());
+  EXPECT_LE(peers->rows.size(), 16U);
+  // The master was the last in the queue, and was heard.
+  EXPECT_THAT(peers->rows, Contains(testing::Contains(Cell{std::string("10.0.0.2")})));
+  node().advance(3s);
+  EXPECT_EQ(role(), Role::backup);
+}
+
+TEST_F(VrrpModule, OutsideTheNetworkOrWithoutASectionNothingIsLookedAt) {
+  make(config());
+  // To the node's own address: the group is not joined there.
+  const auto unicast = [](InterfaceId interface, const char* source, const char* destination) -> Frame {
+    return testkit::eth("00:00:5e:00:01:40", Harness::mac_of(interface)) /
+           testkit::ipv4(source, destination).hop_limit(255) / testkit::vrrp(build_message({64, 255, 1, {}}));
+  };
+  node().inject(2, unicast(2, "192.168.0.2", "192.168.0.1"));
+  EXPECT_EQ(node().drops("vrrp", "wrong-interface"), 1U);
+  EXPECT_EQ(node().counter("vrrp", "ignored_wrong_interface"), 1U);
+  EXPECT_FALSE(node().reload(head + networks).has_errors());
+  node().inject(1, unicast(1, "10.0.0.2", "10.0.0.1"));
+  EXPECT_EQ(node().drops("vrrp", "no-router"), 1U);
+  EXPECT_EQ(node().counter("vrrp", "ignored_not_running"), 1U);
+  EXPECT_FALSE(node().reload(config()).has_errors());
+  node().inject(1, advert(255));
+  EXPECT_EQ(node().counter("vrrp", "advertisements_received"), 1U);
 }
 
 TEST_F(VrrpModule, ForeignAdvertisementsAreCounted) {
