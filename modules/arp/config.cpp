@@ -12,11 +12,18 @@ std::vector<KeySpec> config_keys() {
   };
 }
 
-Config parse_config(const SectionView& settings) {
+Config parse_config(const ConfigView& view) {
+  const SectionView& settings = view.settings();
   Config config;
   config.refresh = settings.seconds("arprefresh").value_or(config.refresh);
   const auto entries = settings.integer("arpcache");
   if (entries.has_value() && *entries > 0) config.cache_entries = static_cast<std::size_t>(*entries);
+  for (const char* const name : {"gateway", "target"}) {
+    for (const SectionView* const section : view.all(name)) {
+      if (const auto address = section->ipv4("ipaddr")) config.neighbors.insert(*address);
+      if (const auto address = section->ipv6("ipaddr6")) config.neighbors.insert(*address);
+    }
+  }
   return config;
 }
 

@@ -7,8 +7,7 @@ namespace trivet::arp {
 ConflictMonitor::Reaction ConflictMonitor::claimed(const Claim& claim, Time now) {
   const Key key{claim.address, claim.mac};
   auto found = known_.find(key);
-  const bool is_new = found == known_.end();
-  if (is_new) {
+  if (found == known_.end()) {
     make_room();
     found = known_.emplace(key, Record{}).first;
   }
@@ -18,13 +17,23 @@ ConflictMonitor::Reaction ConflictMonitor::claimed(const Claim& claim, Time now)
 
   Reaction reaction;
   reaction.repeated = record.unlogged;
-  reaction.log = is_new || now >= record.last_log + log_interval;
+  reaction.log = (!record.was_logged || now >= record.last_log + log_interval) && may_log(now);
   if (reaction.log) {
     record.last_log = now;
+    record.was_logged = true;
     record.unlogged = 0;
   }
   reaction.defend = claim.defend && may_defend(claim.address, now);
   return reaction;
+}
+
+// Made-up addresses make a new pair of each message.
+bool ConflictMonitor::may_log(Time now) {
+  if (now >= minute_end_) {
+    minute_end_ = now + log_interval;
+    lines_logged_ = 0;
+  }
+  return lines_logged_++ < lines;
 }
 
 void ConflictMonitor::make_room() {

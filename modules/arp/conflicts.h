@@ -1,8 +1,8 @@
 // Other nodes that claim an own address: what to log and when to defend.
 //
 // Thread: control. Sans-IO. Source: RFC 5227 section 2.4 (b): one announcement as defence at most every 10 s.
-// A pair of address and claimant is logged when it is first heard, then at most once a minute. The table is bounded:
-// the pair that has been silent longest makes room.
+// A pair of address and claimant is logged when it is first heard, then at most once a minute, and all together at most
+// `lines` times a minute. The table is bounded: the pair that has been silent longest makes room.
 #pragma once
 
 #include <compare>
@@ -28,6 +28,7 @@ struct Claim {
 class ConflictMonitor {
  public:
   static constexpr std::size_t capacity = 256;
+  static constexpr unsigned lines = 32;
   static constexpr Duration log_interval = std::chrono::seconds(60);
   static constexpr Duration defence_interval = std::chrono::seconds(10);
 
@@ -49,12 +50,16 @@ class ConflictMonitor {
     Time last_heard;
     Time last_log;
     std::uint64_t unlogged = 0;
+    bool was_logged = false;
   };
   void make_room();
+  bool may_log(Time now);
   bool may_defend(const IpAddress& address, Time now);
 
   std::map<Key, Record> known_;
   std::map<IpAddress, Time> defended_;
+  Time minute_end_;
+  unsigned lines_logged_ = 0;  // in this minute
 };
 
 }  // namespace trivet::arp

@@ -4,6 +4,7 @@
 
 #include "trivet/forwarding.h"
 #include "trivet/topics/addresses.h"
+#include "trivet/topics/links.h"
 #include "trivet/topics/topology.h"
 #include "trivet/wire/arp.h"
 #include "trivet/wire/igmp.h"
@@ -61,6 +62,7 @@ void ArpModule::declare(Setup& setup) {
   setup.subscribes<NeighborWanted>();
   setup.subscribes<NeighborUsed>();
   setup.subscribes<TopologyChanged>();
+  setup.subscribes<LinkState>();
   setup.subscribes<OwnAddress>();
   setup.subscribes<GroupMembership>();
 }
@@ -74,6 +76,11 @@ void ArpModule::start(Host& host, Time now) {
 
   Bus& bus = host.bus();
   bus.subscribe<TopologyChanged>([this](const TopologyChanged&) { inbox_.node_changed = true; });
+  bus.subscribe<LinkState>([this](const LinkState& link) {
+    // It may be up again before on_time(): whoever was behind it may have changed meanwhile.
+    if (!link.up) inbox_.went_down.insert(link.interface);
+    inbox_.node_changed = true;
+  });
   bus.subscribe_list<OwnAddress>([this](const std::vector<OwnAddress>& list) {
     addresses_ = list;
     inbox_.node_changed = true;
@@ -92,7 +99,7 @@ void ArpModule::start(Host& host, Time now) {
 
 std::unique_ptr<Plan> ArpModule::check(const ConfigView& config, Problems&) {
   auto plan = std::make_unique<ConfigPlan>();
-  plan->config = parse_config(config.settings());
+  plan->config = parse_config(config);
   return plan;
 }
 
@@ -100,6 +107,7 @@ void ArpModule::apply(std::unique_ptr<Plan> plan, Time now) {
   last_time_ = now;
   config_ = static_cast<const ConfigPlan&>(*plan).config;
   cache_.set_limits(CacheLimits::of(config_.cache_entries));
+  cache_.set_configured(config_.neighbors);
   announcer_.set_refresh(config_.refresh);
   inbox_.node_changed = true;
 }
@@ -159,8 +167,8 @@ void ArpModule::on_time(Time now) {
 
 void ArpModule::serve_inbox(Time now) {
   Inbox inbox = std::exchange(inbox_, {});
-  if (inbox.node_changed) follow_node(now);
-  if (inbox.groups_changed || inbox.node_changed) membership_.update(groups_, up_, now);
+  if (inbox.node_changed) follow_node(inbox.went_down, now);
+  if (inbox.groups_changed) membership_.update(groups_, up_, now);
   for (const NeighborKey& key : inbox.wanted) perform(cache_.wanted(key, now), now);
   for (const NeighborKey& key : inbox.used) perform(cache_.used(key, now), now);
   for (CommandReply& reply : inbox.asked) reply(neighbors_report(cache_, host_->forwarding(), now));
@@ -168,12 +176,21 @@ void ArpModule::serve_inbox(Time now) {
 
 // Role, links, networks or addresses are not what they were: everything that follows from them is computed anew, and
 // the engines find out what is different.
-void ArpModule::follow_node(Time now) {
-  const ForwardingState& node = host_->forwarding();
+void ArpModule::follow_node(const std::set<InterfaceId>& went_down, Time now) {
   std::set<InterfaceId> up;
-  for (const InterfaceView& interface : node.interfaces()) {
+  for (const InterfaceView& interface : host_->forwarding().interfaces()) {
     if (interface.up) up.insert(interface.number);
   }
+  // A link that went down and came back in between is followed through both.
+  std::set<InterfaceId> steady = up;
+  for (const InterfaceId interface : went_down) steady.erase(interface);
+  if (steady != up) follow_links(std::move(steady), now);
+  follow_links(std::move(up), now);
+  publish_groups();
+}
+
+void ArpModule::follow_links(std::set<InterfaceId> up, Time now) {
+  const ForwardingState& node = host_->forwarding();
   for (const InterfaceId interface : up_) {
     if (!up.contains(interface)) perform(cache_.link_down(interface), now);
   }
@@ -184,8 +201,8 @@ void ArpModule::follow_node(Time now) {
     return entry.interface == 0 || std::ranges::find(network->interfaces, entry.interface) != network->interfaces.end();
   }),
           now);
-  publish_groups();
   announcer_.set(announcements(), now);
+  membership_.update(groups_, up_, now);
 }
 
 void ArpModule::publish_groups() {
@@ -248,9 +265,23 @@ void ArpModule::act_on(const Consequence& consequence, Time now) {
   for (const LearntAdvertisement& learnt : consequence.advertisements) {
     perform(cache_.heard_advertisement(learnt.key, learnt.advertisement, now), now);
   }
-  if (consequence.claim.has_value()) judge(*consequence.claim, now);
-  if (consequence.remark == Remark::dual_master) host_->count(counters_.dual_master);
+  if (consequence.remark == Remark::dual_master) {
+    warn_of_dual_master(*consequence.claim, now);
+  } else if (consequence.claim.has_value()) {
+    judge(*consequence.claim, now);
+  }
   if (consequence.remark == Remark::own_frame) host_->count(counters_.own_frames);
+}
+
+// One line a minute for the node, whatever the address: the other master announces them all.
+void ArpModule::warn_of_dual_master(const Claim& claim, Time now) {
+  host_->count(counters_.dual_master);
+  const ConflictMonitor::Reaction reaction = dual_masters_.claimed(Claim{}, now);
+  if (!reaction.log) return;
+  std::string text = "two masters: " + to_string(claim.mac) + " on " + interface_name(claim.interface) + " announces " +
+                     to_string(claim.address) + " while this node is master";
+  if (reaction.repeated > 1) text += " (" + std::to_string(reaction.repeated) + " times since the last line)";
+  host_->log().warning(text);
 }
 
 void ArpModule::judge(const Claim& claim, Time now) {

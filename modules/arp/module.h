@@ -48,6 +48,7 @@ class ArpModule final : public Module {
   struct Inbox {
     bool node_changed = false;
     bool groups_changed = false;
+    std::set<InterfaceId> went_down;  // links, whatever they are now
     std::vector<NeighborKey> wanted;
     std::vector<NeighborKey> used;
     std::vector<CommandReply> asked;  // for `show neighbors`
@@ -55,7 +56,8 @@ class ArpModule final : public Module {
   };
 
   void serve_inbox(Time now);
-  void follow_node(Time now);
+  void follow_node(const std::set<InterfaceId>& went_down, Time now);
+  void follow_links(std::set<InterfaceId> up, Time now);
   void publish_groups();
   [[nodiscard]] std::vector<GroupMembership> own_groups() const;
   [[nodiscard]] std::vector<Announcement> announcements() const;
@@ -63,6 +65,7 @@ class ArpModule final : public Module {
 
   void act_on(const Consequence& consequence, Time now);
   void judge(const Claim& claim, Time now);
+  void warn_of_dual_master(const Claim& claim, Time now);
   void perform(const CacheActions& actions, Time now);
   void solicit(const Solicit& what, Time now);
   void announce(const std::vector<AnnounceAction>& actions, Time now);
@@ -79,6 +82,7 @@ class ArpModule final : public Module {
   Announcer announcer_;
   Membership membership_{Random{0}};
   ConflictMonitor conflicts_;
+  ConflictMonitor dual_masters_;
   std::vector<OwnAddress> addresses_;
   std::vector<GroupMembership> groups_;            // merged, of all modules
   std::vector<GroupMembership> published_groups_;  // this module's

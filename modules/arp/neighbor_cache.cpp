@@ -16,11 +16,23 @@ bool has_place(Reachability state) { return state != Reachability::incomplete &&
 // than all that were only heard.
 Time worth(const NeighborCache::Entry& entry) {
   if (entry.shown.reachability == Reachability::failed) return entry.since;
+  if (entry.shown.reachability == Reachability::incomplete) return entry.since + NeighborCache::stale_time;
   return entry.used ? entry.since + NeighborCache::stale_time : entry.confirmed;
 }
 
 bool is_evictable(const NeighborCache::Entry& entry) {
-  return entry.shown.reachability == Reachability::stale || entry.shown.reachability == Reachability::failed;
+  switch (entry.shown.reachability) {
+    case Reachability::stale:
+    case Reachability::failed:
+      return true;
+    case Reachability::incomplete:
+      return !entry.configured;
+    case Reachability::reachable:
+    case Reachability::delay:
+    case Reachability::probe:
+      break;
+  }
+  return false;
 }
 
 }  // namespace
@@ -34,6 +46,15 @@ CacheLimits CacheLimits::of(std::size_t entries) {
 }
 
 NeighborCache::NeighborCache(CacheLimits limits, Random random) : limits_(limits), random_(random) {}
+
+void NeighborCache::set_configured(std::set<IpAddress> addresses) {
+  configured_ = std::move(addresses);
+  for (auto& [key, entry] : entries_) {
+    unlink(key, entry);
+    entry.configured = configured_.contains(key.address);
+    link(key, entry);
+  }
+}
 
 CacheActions NeighborCache::wanted(const NeighborKey& key, Time now) {
   CacheActions out;
@@ -160,6 +181,7 @@ NeighborCache::Entry& NeighborCache::insert(const NeighborKey& key) {
   Entry& entry = entries_[key];
   entry.shown.network = key.network;
   entry.shown.address = key.address;
+  entry.configured = configured_.contains(key.address);
   return entry;
 }
 
@@ -240,7 +262,7 @@ CacheActions NeighborCache::erase_all(std::vector<NeighborKey> keys) {
 bool NeighborCache::make_room(InterfaceId interface, Time now, CacheActions& out) {
   const std::size_t share = interface == 0 ? limits_.unresolved : limits_.per_interface;
   if (behind_[interface] >= share && !evict_from(interface, now, out)) return false;
-  return entries_.size() < limits_.entries || evict_any(now, out);
+  return entries_.size() < limits_.entries || evict_any(now, out) || evict_from(0, now, out);
 }
 
 bool NeighborCache::evict_from(InterfaceId interface, Time now, CacheActions& out) {

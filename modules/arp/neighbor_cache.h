@@ -20,7 +20,9 @@
 //
 // Bounds: `entries` in all; `per_interface` behind one interface; `unresolved` without a MAC. When a bound is met, a
 // stale entry goes, those first that this node never used itself, the longest unconfirmed first; entries in use stay,
-// and the newcomer is refused (wanted: published as failed at once).
+// and the newcomer is refused (wanted: published as failed at once). Among the unresolved, failed ones go, then the one
+// that has waited longest, so that a scan of unused addresses keeps no other from being found; addresses that the
+// configuration names (targets, the gateway) are never pushed out while they are being resolved.
 #pragma once
 
 #include <array>
@@ -119,12 +121,15 @@ class NeighborCache {
     Time since;             // in this state
     unsigned tries_done = 0;
     bool used = false;  // this node has had something to send to it
+    bool configured = false;
   };
 
   NeighborCache(CacheLimits limits, Random random);
 
   // New bounds; entries above them leave as others come.
   void set_limits(CacheLimits limits) { limits_ = limits; }
+  // The addresses that the configuration names.
+  void set_configured(std::set<IpAddress> addresses);
 
   // This node has a packet for a neighbour that egress does not know.
   [[nodiscard]] CacheActions wanted(const NeighborKey& key, Time now);
@@ -180,8 +185,10 @@ class NeighborCache {
   CacheLimits limits_;
   Random random_;
   std::unordered_map<NeighborKey, Entry, NeighborKeyHash> entries_;
+  std::set<IpAddress> configured_;
   Order timers_;
-  std::map<InterfaceId, Order> evictable_;  // stale ones behind an interface, failed ones under 0; least worth first
+  std::map<InterfaceId, Order>
+      evictable_;  // stale ones behind an interface, unresolved ones under 0; least worth first
   std::array<std::size_t, max_interfaces + 1> behind_{};  // entries by interface; 0: unresolved
 };
 

@@ -53,7 +53,11 @@ void judge_claim(const ForwardingState& node, const OwnAddress& own, const MacAd
     return;
   }
   if (is_virtual_mac(node, own.address.family(), mac)) {
-    if (node.is_master()) result.remark = Remark::dual_master;
+    if (!node.is_master()) return;
+    // Which of the two is right VRRP decides; a defence would only move the switches' tables to and fro.
+    claim.defend = false;
+    result.claim = claim;
+    result.remark = Remark::dual_master;
     return;
   }
   if (node.is_master()) {

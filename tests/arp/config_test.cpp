@@ -11,11 +11,18 @@ namespace {
 
 using testing::HasSubstr;
 
-SectionView settings(std::vector<ParameterView> parameters) {
-  SectionView section;
-  section.section = "set";
-  section.parameters = std::move(parameters);
-  return section;
+SectionView section(std::string name, std::uint32_t index, std::vector<ParameterView> parameters) {
+  SectionView view;
+  view.section = std::move(name);
+  view.index = index;
+  view.parameters = std::move(parameters);
+  return view;
+}
+
+ConfigView settings(std::vector<ParameterView> parameters) {
+  ConfigView view;
+  view.objects.push_back(section("set", 0, std::move(parameters)));
+  return view;
 }
 
 TEST(ArpConfig, HasDefaults) {
@@ -29,6 +36,16 @@ TEST(ArpConfig, ReadsItsKeys) {
   EXPECT_EQ(config.refresh, std::chrono::milliseconds(500));
   EXPECT_EQ(config.cache_entries, 100U);
   EXPECT_FALSE(config == Config{});
+}
+
+TEST(ArpConfig, KnowsTheNeighboursThatTheConfigurationNames) {
+  ConfigView view = settings({});
+  const Ipv4Address router{{10, 0, 0, 254}};
+  const Ipv6Address target{{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5}};
+  view.objects.push_back(section("gateway", 0, {{"ipaddr", {{router}}, {}}}));
+  view.objects.push_back(section("target", 1, {{"ipaddr6", {{target}}, {}}}));
+  view.objects.push_back(section("server", 1, {{"ipaddr", {{Ipv4Address{{10, 0, 0, 4}}}}, {}}}));
+  EXPECT_EQ(parse_config(view).neighbors, (std::set<IpAddress>{router, target}));
 }
 
 TEST(ArpConfig, ValuesOutOfRangeAreRefusedWithTheRange) {

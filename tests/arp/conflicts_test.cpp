@@ -50,8 +50,20 @@ TEST(ConflictMonitor, IsBoundedAndForgetsTheLongestSilent) {
   ConflictMonitor monitor;
   for (std::uint32_t i = 0; i < 1000; ++i) (void)monitor.claimed(claim(i), at(seconds(1)) + Duration{i});
   EXPECT_EQ(monitor.size(), ConflictMonitor::capacity);
-  EXPECT_FALSE(monitor.claimed(claim(999), at(seconds(2))).log) << "still known";
-  EXPECT_TRUE(monitor.claimed(claim(0), at(seconds(2))).log) << "forgotten long ago";
+  EXPECT_EQ(monitor.claimed(claim(999), at(seconds(2))).repeated, 2U) << "still known";
+  EXPECT_EQ(monitor.claimed(claim(0), at(seconds(2))).repeated, 1U) << "forgotten long ago";
+}
+
+TEST(ConflictMonitor, MadeUpClaimantsDoNotFillTheLog) {
+  ConflictMonitor monitor;
+  const auto lines_at = [&monitor](Duration when) {
+    unsigned lines = 0;
+    for (std::uint32_t i = 0; i < 10000; ++i) lines += monitor.claimed(claim(i), at(when)).log ? 1U : 0U;
+    return lines;
+  };
+  EXPECT_EQ(lines_at(seconds(0)), ConflictMonitor::lines);
+  EXPECT_EQ(lines_at(seconds(59)), 0U);
+  EXPECT_EQ(lines_at(seconds(60)), ConflictMonitor::lines);
 }
 
 }  // namespace

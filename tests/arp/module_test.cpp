@@ -10,6 +10,8 @@
 #include "trivet/testkit/harness.h"
 #include "trivet/testkit/packet_builder.h"
 #include "trivet/testkit/packet_match.h"
+#include "trivet/topics/health.h"
+#include "trivet/topics/links.h"
 #include "trivet/topics/role.h"
 
 namespace trivet::arp {
@@ -364,6 +366,57 @@ TEST_F(ArpModuleTest, ThePeersAnnouncementWithTheVirtualMacIsNoConflict) {
   EXPECT_THAT(sent(3), IsEmpty()) << "no defence";
 }
 
+TEST_F(ArpModuleTest, ASecondMasterIsLoggedOnceAMinuteWithItsAddressInterfaceAndMac) {
+  settle_as(Role::master);
+  (void)node.take_log();
+  for (int i = 0; i < 59; ++i) {
+    node.inject(3, eth(virtual4, MacAddress::broadcast()) / arp_request(virtual4, "10.0.0.3", "10.0.0.3"));
+    node.inject(
+        2, advertisement(virtual6, mac("33:33:00:00:00:01"), "2001:db8:ffff::2:3", "ff02::1", {false, false, true}));
+    node.advance(seconds(1));
+  }
+  EXPECT_THAT(node.take_log(),
+              ElementsAre(HasSubstr("two masters: 00:00:5e:00:01:40 on interface 3 (eth3) announces 10.0.0.3 while "
+                                    "this node is master")));
+  node.advance(seconds(1));
+  node.inject(2,
+              advertisement(virtual6, mac("33:33:00:00:00:01"), "2001:db8:ffff::2:3", "ff02::1", {false, false, true}));
+  EXPECT_THAT(node.take_log(), ElementsAre(AllOf(HasSubstr("00:00:5e:00:02:40 on interface 2 (eth2) announces "
+                                                           "2001:db8:ffff::2:3 while this node is master"),
+                                                 HasSubstr("118 times since the last line"))));
+  EXPECT_EQ(node.counter("arp", "dual_master"), 119U);
+  EXPECT_EQ(node.counter("arp", "conflicts"), 0U);
+}
+
+TEST_F(ArpModuleTest, ALinkThatWasDownForAMomentIsFlushedAndAnnouncedAgain) {
+  settle_as(Role::master);
+  node.inject(3, eth(client, MacAddress::broadcast()) / arp_request(client, "10.0.0.9", "10.0.0.1"));
+  node.inject(1, eth(other, MacAddress::broadcast()) / arp_request(other, "10.0.0.10", "10.0.0.1"));
+  ASSERT_NE(neighbor(1, "10.0.0.9"), nullptr);
+  quiet();
+  // Both changes wait in the bus before anybody is told: it delivers one thing after the other.
+  std::vector<bool> heard;
+  node.bus().subscribe<LinkState>([&](const LinkState& link) {
+    if (link.interface == 3) heard.push_back(link.up);
+  });
+  node.bus().subscribe<GatewayCheckRequest>([this](const GatewayCheckRequest&) {
+    node.set_link(3, false);
+    node.set_link(3, true);
+  });
+  node.settle();
+  heard.clear();
+  node.bus().publish(GatewayCheckRequest{});
+  node.settle();
+  ASSERT_THAT(heard, ElementsAre(false, true));
+  EXPECT_EQ(neighbor(1, "10.0.0.9"), nullptr);
+  EXPECT_NE(neighbor(1, "10.0.0.10"), nullptr) << "behind the other interface";
+  const auto lines = sent(3);
+  EXPECT_THAT(lines, Contains(HasSubstr("00:00:5e:00:01:40 > ff:ff:ff:ff:ff:ff")));
+  EXPECT_THAT(lines, Contains(HasSubstr("02:00:00:00:00:03 > ff:ff:ff:ff:ff:ff")));
+  EXPECT_THAT(lines, Contains(HasSubstr("> ff02::16"))) << "the groups are joined again";
+  EXPECT_THAT(sent(1), IsEmpty());
+}
+
 TEST_F(ArpModuleTest, OwnFramesThatComeBackThroughAnotherInterfaceAreCountedOnly) {
   settle_as(Role::backup);
   (void)node.take_log();
@@ -461,6 +514,40 @@ TEST_F(ArpModuleTest, AFloodOfSolicitationsIsBoundedAndLeavesAnswersAlone) {
     node.inject(3, flood);
   }
   EXPECT_EQ(node.drops("arp", "rate-limited"), 6400U - 256U);
+  node.inject(3, advertisement(client, mac("02:00:00:00:00:03"), "2001:db8::9", "2001:db8::2:1", {false, true, true}));
+  EXPECT_EQ(neighbor(1, "2001:db8::9")->reachability, NeighborReachability::reachable);
+}
+
+TEST_F(ArpModuleTest, AScanDoesNotKeepATargetOrTheGatewayFromBeingFound) {
+  const std::string text = std::string(config_text) + R"(gateway {
+  ipaddr6 2001:db8::2:10
+}
+target 1 {
+  ipaddr6 2001:db8::2:5
+}
+register target 1
+enable target 1
+)";
+  EXPECT_FALSE(node.reload(text).has_errors());
+  settle_as(Role::master);
+  want(1, "2001:db8::2:5");
+  want(1, "2001:db8::2:10");
+  // 2,000 a second, twice as many as may be without an answer.
+  for (unsigned i = 0; i < 2000; ++i) {
+    node.bus().publish(NeighborWanted{1, ip("2001:db8::bad:" + std::to_string(1000 + i))});
+    if (i % 100 == 99) {
+      node.settle();
+      node.advance(milliseconds(50));
+    }
+  }
+  for (const char* const address : {"2001:db8::2:5", "2001:db8::2:10"}) {
+    ASSERT_NE(neighbor(1, address), nullptr) << address;
+    EXPECT_EQ(neighbor(1, address)->reachability, NeighborReachability::incomplete);
+    node.inject(3, advertisement(client, mac("02:00:00:00:00:03"), address, "2001:db8::2:1", {false, true, true}));
+    EXPECT_EQ(neighbor(1, address)->reachability, NeighborReachability::reachable) << address;
+  }
+  // One that the configuration does not name is found as well, if it answers soon.
+  want(1, "2001:db8::9");
   node.inject(3, advertisement(client, mac("02:00:00:00:00:03"), "2001:db8::9", "2001:db8::2:1", {false, true, true}));
   EXPECT_EQ(neighbor(1, "2001:db8::9")->reachability, NeighborReachability::reachable);
 }

@@ -313,17 +313,44 @@ TEST_F(NeighborCacheTest, AFloodOfSourcesFillsTheShareOfItsInterfaceOnlyAndSpare
   EXPECT_NE(cache.find(key_of_number(0x10000 + 999)), nullptr);
 }
 
-TEST_F(NeighborCacheTest, AScanFillsTheShareOfTheUnresolvedOnlyAndIsRefusedAtOnce) {
+TEST_F(NeighborCacheTest, AScanFillsTheShareOfTheUnresolvedOnlyAndItsOldestMakesRoom) {
   cache = NeighborCache(CacheLimits{100, 50, 10}, Random{7});
   make_reachable(key_of(1), at(seconds(0)));
-  for (std::uint32_t i = 0; i < 10; ++i) (void)cache.wanted(key_of_number(0x10000 + i), at(seconds(0)));
-  EXPECT_THAT(texts(cache.wanted(key_of_number(0x20000), at(seconds(0)))),
-              ElementsAre("failed 10.2.0.0", "erase 10.2.0.0"));
+  for (std::uint32_t i = 0; i < 10; ++i) {
+    (void)cache.wanted(key_of_number(0x10000 + i), at(milliseconds(i)));
+  }
+  EXPECT_THAT(texts(cache.wanted(key_of_number(0x20000), at(milliseconds(10)))),
+              ElementsAre("erase 10.1.0.0", "incomplete 10.2.0.0", "solicit all 10.2.0.0"));
   EXPECT_EQ(cache.size(), 11U);
-  (void)run_until(at(seconds(3)));
-  EXPECT_THAT(texts(cache.wanted(key_of_number(0x20000), at(seconds(3)))),
-              ElementsAre("erase 10.1.0.0", "incomplete 10.2.0.0", "solicit all 10.2.0.0"))
-      << "a failed one makes room";
+  (void)run_until(at(milliseconds(3002)));
+  EXPECT_THAT(texts(cache.wanted(key_of_number(0x20001), at(milliseconds(3003)))),
+              ElementsAre("erase 10.1.0.1", "incomplete 10.2.0.1", "solicit all 10.2.0.1"))
+      << "a failed one makes room first";
+}
+
+TEST_F(NeighborCacheTest, AScanPushesNoConfiguredNeighbourOutBeforeItHasAnswered) {
+  cache = NeighborCache(CacheLimits{100, 50, 10}, Random{7});
+  cache.set_configured({key.address});
+  (void)cache.wanted(key, at(seconds(0)));
+  for (std::uint32_t i = 0; i < 1000; ++i) (void)cache.wanted(key_of_number(0x10000 + i), at(milliseconds(i)));
+  EXPECT_EQ(state(), Reachability::incomplete);
+  EXPECT_EQ(cache.size(), 10U);
+  (void)cache.heard_advertisement(key, answer(mac_a), at(seconds(1)));
+  EXPECT_EQ(state(), Reachability::reachable);
+  // A configuration that no longer names it, while it is sought again.
+  (void)cache.link_down(1);
+  (void)cache.wanted(key, at(seconds(1)));
+  cache.set_configured({});
+  for (std::uint32_t i = 0; i < 10; ++i) (void)cache.wanted(key_of_number(0x30000 + i), at(seconds(1)));
+  EXPECT_EQ(cache.find(key), nullptr);
+  EXPECT_EQ(cache.size(), 10U);
+}
+
+TEST_F(NeighborCacheTest, OfConfiguredNeighboursWithoutAnAnswerTheOneTooManyIsRefused) {
+  cache = NeighborCache(CacheLimits{100, 50, 1}, Random{7});
+  cache.set_configured({key_of(1).address, key_of(2).address});
+  (void)cache.wanted(key_of(1), at(seconds(0)));
+  EXPECT_THAT(texts(cache.wanted(key_of(2), at(seconds(0)))), ElementsAre("failed 10.0.0.2", "erase 10.0.0.2"));
 }
 
 TEST_F(NeighborCacheTest, AFullCacheOfEntriesInUseRefusesInsteadOfEvicting) {

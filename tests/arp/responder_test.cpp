@@ -176,6 +176,8 @@ TEST_F(ResponderTest, AVirtualAddressFromTheVirtualMacIsTheMastersRight) {
   EXPECT_FALSE(on_arp(*backup, arrival(), request("10.0.0.3", "10.0.0.3", virtual4)).claim.has_value());
   EXPECT_EQ(on_arp(*backup, arrival(), request("10.0.0.3", "10.0.0.3", virtual4)).remark, Remark::none);
   EXPECT_EQ(on_arp(*master, arrival(), request("10.0.0.3", "10.0.0.3", virtual4)).remark, Remark::dual_master);
+  EXPECT_EQ(on_arp(*master, arrival(), request("10.0.0.3", "10.0.0.3", virtual4)).claim,
+            (Claim{ip4("10.0.0.3"), virtual4, 1, false, false}));
   EXPECT_EQ(on_advertisement(*master, arrival(1, true, virtual6), advertisement("2001:db8::2:3", virtual6)).remark,
             Remark::dual_master);
   EXPECT_FALSE(on_advertisement(*backup, arrival(), advertisement("2001:db8::2:3", virtual6)).claim.has_value());
