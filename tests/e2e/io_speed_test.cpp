@@ -1,5 +1,5 @@
 // What packet I/O costs: the round trip that it adds at low load, and frames a second through a forwarding loop. The
-// numbers are printed; only what no load of a test machine excuses is asserted.
+// numbers are printed. The round trip must add less than 100 us; the rate only what no load of a test machine excuses.
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <linux/if_packet.h>
@@ -79,6 +79,13 @@ double round_trip(const Lab& lab, const std::string& name) {
   return times.empty() ? 0 : times[times.size() / 2];
 }
 
+// The least of five medians: what else the machine does meanwhile is no cost of ours.
+double best_round_trip(const Lab& lab, const std::string& name) {
+  double best = round_trip(lab, name);
+  for (int round = 1; round < 5; ++round) best = std::min(best, round_trip(lab, name));
+  return best;
+}
+
 class IoSpeed : public testing::Test {
  protected:
   void SetUp() override {
@@ -99,16 +106,16 @@ TEST_F(IoSpeed, RoundTripAtLowLoad) {
            "ip link set n1 master br0");
   ASSERT_TRUE(wait_for(
       [&] { return lab_.try_run("node", "bridge link | grep -c 'state forwarding' | grep -q 2").status == 0; }));
-  const double kernel = round_trip(lab_, "client");
+  const double kernel = best_round_trip(lab_, "client");
   lab_.run("node", "ip link del br0");
   Taken near{lab_, "node", "n0"};
   Taken far{lab_, "node", "n1"};
   ASSERT_TRUE(near.ok() && far.ok()) << near.problem() << far.problem();
   const Forwarder forwarder{near.port(), far.port()};
-  const double ours = round_trip(lab_, "client");
+  const double ours = best_round_trip(lab_, "client");
   std::cout << "round trip: kernel bridge " << kernel << " us, packet I/O " << ours << " us, added " << ours - kernel
             << " us\n";
-  EXPECT_LT(ours - kernel, 1000) << "frames wait for something";
+  EXPECT_LT(ours - kernel, 100) << "frames wait for something";
 }
 
 TEST_F(IoSpeed, FramesASecond) {

@@ -1,31 +1,40 @@
 """What the end-to-end tests in Python share: the runner, the measuring of outages, and a few questions to hosts."""
 
+import json
 import os
-import signal
+import subprocess
 import sys
 import time
+import typing
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
-from seed_lab import SERVER, SeedLab, run, wait_until  # noqa: E402
+from captures import CHANGE, Roles  # noqa: E402
+from seed_lab import NODES, SERVER, SeedLab, hold, run, wait_until  # noqa: E402
 
-CONFIGS = {node: os.path.join(ROOT, "examples", f"{node}.conf") for node in ("lb1", "lb2")}
+CONFIGS = {node: os.path.join(ROOT, "examples", f"{node}.conf") for node in NODES}
+
+
+class Outage(typing.NamedTuple):
+    gap: float  # longest time without an answer
+    change: float  # from the cause until the expected change
 
 
 class LabTest(unittest.TestCase):
-    """One laboratory for all tests of a class; they run in the order of their names."""
+    """One laboratory for all tests of a class; they run in the order of their names, and end with the first failure."""
 
     build = None
     options = {}
+    failed = False
 
     @classmethod
     def setUpClass(cls):
         cls.lab = SeedLab(cls.build, CONFIGS, **cls.options)
         try:
             cls.lab.up()
-            for node in ("lb1", "lb2"):
+            for node in NODES:
                 cls.lab.start_node(node)
             cls.lab.wait_ready()
         except BaseException:
@@ -35,16 +44,32 @@ class LabTest(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
+        """What holds for every run, whatever the tests did: never two masters, and nothing is left behind."""
         cls.print_logs()
+        overlap = Roles(cls.lab).overlap()
         cls.lab.close()
+        print(f"  two masters: never for more than {max(overlap, 0) * 1000:.0f} ms", flush=True)
+        if overlap > CHANGE:
+            raise AssertionError(f"two masters for {overlap:.3f} s")
+        left = cls.lab.left_behind()
+        if left:
+            raise AssertionError(f"left behind: {left}")
 
     @classmethod
     def print_logs(cls):
-        for node in ("lb1", "lb2"):
-            path = os.path.join(cls.lab.folder, f"{node}.log")
-            if os.path.exists(path):
-                with open(path, encoding="utf-8") as log:
-                    print(f"--- {node}\n{log.read()}", flush=True)
+        for node in NODES:
+            print(f"--- {node}\n{cls.lab.log(node)}", flush=True)
+
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > before:
+            type(self).failed = True
+        return result
+
+    def setUp(self):
+        if self.failed:
+            self.fail("not run: an earlier test of this laboratory has failed")
 
     def pair(self):
         """(master, backup), both in the state that they are said to be in."""
@@ -55,41 +80,62 @@ class LabTest(unittest.TestCase):
         """Until the backup may preempt: both nodes have every check decided and full priority for long enough."""
         self.lab.wait_stable()
 
-    def outage(self, cause, seconds, until=None):
-        """Longest time without an answer, from before `cause` until `seconds` after it (or until `until` holds)."""
+    def outage(self, cause, until=None, within=20, after=3, always=lambda: True, host="client"):
+        """Measures from before `cause` until `after` seconds behind it, or behind `until` if given, and until the service
+        answers. `always` must hold in these seconds."""
         path = os.path.join(self.lab.folder, "prober.txt")
-        prober = self.lab.popen("prober", "client", sys.executable, os.path.join(HERE, "tools", "prober.py"), SERVER,
-                                "8080", path)
+        prober = self.lab.popen("prober", host, sys.executable, os.path.join(HERE, "tools", "prober.py"), SERVER, "8080",
+                                path)
 
         def successes():
             if not os.path.exists(path):
                 return []
             with open(path, encoding="ascii") as log:
-                return [float(line) for line in log.read().splitlines()]
+                return [float(line) for line in log.read().split("\n")[:-1]]
 
         wait_until(lambda: len(successes()) >= 10, 10, "the service answers")
-        cause()
         began = time.monotonic()
+        cause()
         if until:
-            wait_until(until, seconds, "the expected change", interval=0.1)
-        wait_until(lambda: time.monotonic() - began > seconds or until, seconds + 1, "time passes")
+            wait_until(until, within, "the expected change")
+        change = time.monotonic() - began if until else 0.0
+        hold(lambda: prober.poll() is None and always(), after, "what was expected stays so", interval=0.2)
         count = len(successes())
         wait_until(lambda: len(successes()) >= count + 10, 20, "the service answers again")
-        prober.send_signal(signal.SIGTERM)
-        prober.wait(timeout=5)
-        del self.lab.processes["prober"]
+        self.lab.stop("prober")
         times = successes()
         os.remove(path)
-        return max(b - a for a, b in zip(times, times[1:]))
+        return Outage(max(b - a for a, b in zip(times, times[1:])), change)
 
     def ping(self, host, address, count=1):
-        return self.lab.exec(host, "ping", "-6", "-c", str(count), "-W", "2", address, check=False).returncode == 0
+        result = self.lab.exec(host, "ping", "-c", str(count), "-i", "0.2", "-W", "2", address, check=False)
+        return result.returncode == 0
 
     def neighbor(self, host, address):
         """The MAC that the host's kernel has for an address on its link."""
         self.ping(host, address)
-        words = run("ip", "-n", self.lab.name(host), "-6", "neigh", "show", address).stdout.split()
+        words = run("ip", "-n", self.lab.name(host), "neigh", "show", address).stdout.split()
         return words[words.index("lladdr") + 1] if "lladdr" in words else None
+
+    def mac(self, host, port="eth0"):
+        return self.lab.exec(host, "cat", f"/sys/class/net/{port}/address").stdout.strip()
+
+    def modules(self, node):
+        return {row["name"]: row for row in self.lab.show(node, "modules")["modules"]}
+
+
+class Holder:
+    """HTTP connections of the client to the service that stay open."""
+
+    def __init__(self, lab):
+        self.process = lab.popen("holder", "client", sys.executable, os.path.join(HERE, "tools", "holder.py"), SERVER,
+                                 "8080", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def say(self, command):
+        """The pages, one for each connection asked."""
+        self.process.stdin.write(f"{command}\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
 
 
 def main():
@@ -98,4 +144,4 @@ def main():
         print("skipped: end-to-end tests make network namespaces and need root")
         sys.exit(1 if os.environ.get("CI") else 77)
     LabTest.build = sys.argv[1]
-    unittest.main(module="__main__", argv=[sys.argv[0], "-v", *sys.argv[2:]], failfast=True)
+    unittest.main(module="__main__", argv=[sys.argv[0], "-v", *sys.argv[2:]])

@@ -13,12 +13,15 @@ One object of class SeedLab is one laboratory. Everything carries a prefix of th
 side; close() removes all of it, whatever state it is in. Needs root.
 """
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 SERVICE = "http://[2001:db8::2:4]:8080/"
@@ -26,6 +29,11 @@ VIRT_ACCESS = "2001:db8::2:3"
 VIRT_TARGETS = "2001:db8:ffff::2:3"
 SERVER = "2001:db8::2:4"
 GATEWAY = "2001:db8::2:10"
+CLIENT = "2001:db8::1:100"
+CLIENT4 = "10.0.0.100"
+NODES = ("lb1", "lb2")
+NAMESPACES = "/run/netns"
+MEMBERSHIP = 7
 
 
 class LabError(Exception):
@@ -44,26 +52,106 @@ def wait_until(condition, seconds, what, interval=0.05):
         time.sleep(interval)
 
 
+def hold(condition, seconds, what, interval=0.1):
+    """Calls condition() for so long; it must be true each time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if not condition():
+            raise LabError(f"{seconds - max(0.0, deadline - time.monotonic()):.1f} s of {seconds} s only: {what}")
+        if time.monotonic() > deadline:
+            return
+        time.sleep(interval)
+
+
 def run(*words, check=True, timeout=30, **options):
-    result = subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, **options)
+    """A command to its end. A session of its own keeps the terminal's Ctrl-C away from it: who called decides."""
+    result = subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False,
+                            start_new_session=True, **options)
     if check and result.returncode != 0:
         raise LabError(f"{' '.join(words)}: exit {result.returncode}: {result.stderr.strip() or result.stdout.strip()}")
     return result
 
 
+@contextlib.contextmanager
+def signals_ignored():
+    """What runs inside is not ended by Ctrl-C, kill, or a closed terminal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def close_pipes(process):
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+def namespaces():
+    return os.listdir(NAMESPACES) if os.path.isdir(NAMESPACES) else []
+
+
+def processes_in(inodes):
+    """Those whose network namespace is one of these."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it has ended
+            if os.stat(f"/proc/{pid}/ns/net").st_ino in inodes:
+                found.append(int(pid))
+    return found
+
+
+def remove_namespaces(names):
+    """With everything that still runs in them."""
+    inodes = set()
+    for name in names:
+        with contextlib.suppress(OSError):
+            inodes.add(os.stat(os.path.join(NAMESPACES, name)).st_ino)
+    for pid in processes_in(inodes):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(LabError):
+        wait_until(lambda: not processes_in(inodes), 5, "the laboratory's processes end")
+    for name in names:
+        run("ip", "netns", "del", name, check=False)
+
+
+def sweep_dead_labs():
+    """Removes what earlier processes left that were killed before they could clean up. Names carry the process."""
+    def dead(pattern, name):
+        match = re.match(pattern, name)
+        return match and not os.path.exists(f"/proc/{match[1]}")
+    remove_namespaces([name for name in namespaces() if dead(r"tv(\d+)(?:x\d+)?-", name)])
+    for name in os.listdir(tempfile.gettempdir()):
+        if dead(r"trivet-lab-(\d+)-", name):
+            shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
+
+
 class SeedLab:
-    def __init__(self, build, configs, offloads=True, ageing=None, snooping=False):
-        """build: folder of the build (bin/, lib/); configs: {"lb1": file, "lb2": file}."""
+    def __init__(self, build, configs, offloads=True, ageing=None, snooping=False, own_configs=False):
+        """build: folder of the build (bin/, lib/); configs: {"lb1": file, "lb2": file}; own_configs: copies to change."""
         self.build = os.path.abspath(build)
         self.configs = configs
         self.offloads = offloads
         self.ageing = ageing
         self.snooping = snooping
-        self.prefix = f"tv{os.getpid() % 100000}"
-        self.folder = tempfile.mkdtemp(prefix="trivet-lab-")
+        sweep_dead_labs()
+        self.prefix = f"tv{os.getpid()}"
+        self.folder = tempfile.mkdtemp(prefix=f"trivet-lab-{os.getpid()}-")
         os.chmod(self.folder, 0o755)  # nginx's workers read from here
+        if own_configs:
+            self.configs = {node: shutil.copy(path, os.path.join(self.folder, f"{node}.conf"))
+                            for node, path in configs.items()}
         self.namespaces = []
+        self.inodes = set()
         self.processes = {}  # name -> Popen
+        self.killed = {}  # node -> times of SIGKILL, as in its log
 
     # --- construction -----------------------------------------------------------------------------------------------
 
@@ -74,17 +162,32 @@ class SeedLab:
         return run("ip", "netns", "exec", self.name(host), *words, **options)
 
     def popen(self, key, host, *words, **options):
-        log = open(os.path.join(self.folder, f"{key}.log"), "ab")
-        process = subprocess.Popen(["ip", "netns", "exec", self.name(host), *words], stdin=subprocess.DEVNULL,
-                                   stdout=log, stderr=log, start_new_session=True, **options)
-        log.close()
-        self.processes[key] = process
+        with open(self.log_path(key), "ab") as log:
+            options = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **options}
+            process = subprocess.Popen(["ip", "netns", "exec", self.name(host), *words], start_new_session=True, **options)
+            self.processes[key] = process
         return process
+
+    def log_path(self, key):
+        return os.path.join(self.folder, f"{key}.log")
+
+    def log(self, key):
+        with contextlib.suppress(FileNotFoundError), open(self.log_path(key), encoding="utf-8") as file:
+            return file.read()
+        return ""
+
+    def stop(self, key, number=signal.SIGTERM):
+        process = self.processes[key]
+        process.send_signal(number)
+        process.wait(timeout=10)
+        close_pipes(process)
+        del self.processes[key]
 
     def add_host(self, host):
         name = self.name(host)
+        self.namespaces.append(name)  # first: an interruption must not leave it behind
         run("ip", "netns", "add", name)
-        self.namespaces.append(name)
+        self.inodes.add(os.stat(os.path.join(NAMESPACES, name)).st_ino)
         self.exec(host, "ip", "link", "set", "lo", "up")
         self.exec(host, "sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0",
                   "net.ipv6.conf.all.dad_transmits=0", "net.ipv6.conf.default.dad_transmits=0")
@@ -106,8 +209,11 @@ class SeedLab:
         run("ip", "-n", name, "link", "add", "br0", "type", "bridge", "mcast_snooping",
             "1" if self.snooping else "0", "stp_state", "0")
         if self.snooping:
+            # In hundredths of a second. A member that answers no query is forgotten after MEMBERSHIP seconds.
             run("ip", "-n", name, "link", "set", "br0", "type", "bridge", "mcast_querier", "1", "mcast_query_interval",
-                "300", "mcast_query_response_interval", "100", "mcast_startup_query_interval", "100")
+                "300", "mcast_query_response_interval", "100", "mcast_startup_query_interval", "100",
+                "mcast_membership_interval", str(MEMBERSHIP * 100), "mcast_last_member_interval", "100",
+                "mcast_last_member_count", "2")
         if self.ageing is not None:
             run("ip", "-n", name, "link", "set", "br0", "type", "bridge", "ageing_time", str(int(self.ageing * 100)))
         if not self.snooping:  # an MLD querier needs an address of its own
@@ -123,7 +229,7 @@ class SeedLab:
     def up(self):
         for switch in ("access", "inside"):
             self.add_switch(switch)
-        nodes = ("lb1", "lb2")
+        nodes = NODES
         for host in nodes + ("t1", "t2", "client", "gw", "outside"):
             self.add_host(host)
         self.cable("lb1", "eth1", "lb2", "eth1", raw=nodes)
@@ -134,7 +240,8 @@ class SeedLab:
             self.plug("inside", host)
             self.address(host, "eth0", f"2001:db8:ffff::1:{number}/48", VIRT_TARGETS)
         self.plug("access", "client")
-        self.address("client", "eth0", "2001:db8::1:100/48", VIRT_ACCESS)
+        self.address("client", "eth0", f"{CLIENT}/48", VIRT_ACCESS)
+        run("ip", "-n", self.name("client"), "address", "add", f"{CLIENT4}/8", "broadcast", "+", "dev", "eth0")
         self.plug("access", "gw")
         self.exec("gw", "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
         self.address("gw", "eth0", f"{GATEWAY}/48", None)
@@ -185,9 +292,9 @@ http {{
                           "--run-dir", self.run_dir(node))
 
     def signal_node(self, node, number):
-        process = self.processes.pop(node)
-        process.send_signal(number)
-        process.wait(timeout=10)
+        if number == signal.SIGKILL:
+            self.killed.setdefault(node, []).append(time.time())
+        self.stop(node, number)
 
     def show(self, node, *words):
         """The JSON of `trivet show ...`; None when the node does not answer."""
@@ -202,7 +309,7 @@ http {{
         return state["role"] if state else None
 
     def roles(self):
-        return {node: self.role(node) for node in ("lb1", "lb2") if node in self.processes}
+        return {node: self.role(node) for node in NODES if node in self.processes}
 
     def master(self):
         """The one master; None when there is none or more than one."""
@@ -224,7 +331,7 @@ http {{
             state = self.show(node, "vrrp")
             return state and state["effective_priority"] == 200 and state["preemption"] == "ready"
         self.wait_ready()
-        wait_until(lambda: all(ready(node) for node in ("lb1", "lb2")), seconds, "both nodes are stable", interval=0.2)
+        wait_until(lambda: all(ready(node) for node in NODES), seconds, "both nodes are stable", interval=0.2)
 
     def link(self, node, port, up):
         """Pulls the cable: the far end goes down, so the node's end loses its carrier."""
@@ -240,6 +347,17 @@ http {{
     # --- end --------------------------------------------------------------------------------------------------------
 
     def close(self):
+        """Removes everything, whatever state it is in; a second Ctrl-C does not stop it."""
+        with signals_ignored():
+            try:
+                self.end_processes()
+            finally:
+                try:
+                    remove_namespaces(self.namespaces)
+                finally:
+                    shutil.rmtree(self.folder, ignore_errors=True)
+
+    def end_processes(self):
         for process in self.processes.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -249,11 +367,14 @@ http {{
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(timeout=5)
+            close_pipes(process)
         self.processes.clear()
-        for name in reversed(self.namespaces):
-            run("ip", "netns", "del", name, check=False)
-        self.namespaces.clear()
-        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def left_behind(self):
+        """What close() should have removed and has not, in words."""
+        left = [f"namespace {name}" for name in namespaces() if name.startswith(f"{self.prefix}-")]
+        left += [f"process {pid}" for pid in processes_in(self.inodes)]
+        return left + ([f"folder {self.folder}"] if os.path.exists(self.folder) else [])
 
     def __enter__(self):
         return self
