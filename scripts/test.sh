@@ -18,81 +18,114 @@ jobs=$(nproc)
 fuzz_seconds=${TRIVET_FUZZ_SECONDS:-20}
 passed=0
 failed=0
+skipped=0
+failures=()
 started=$SECONDS
 logs=build/test-logs
 mkdir -p "$logs"
 
-say() { printf '\n== %s (%d min %02d s)\n' "$1" $(((SECONDS - started) / 60)) $(((SECONDS - started) % 60)); }
+clock() { printf '%d min %02d s' $(((SECONDS - started) / 60)) $(((SECONDS - started) % 60)); }
+say() { printf '\n== %s (%s)\n' "$1" "$(clock)"; }
 
-# One stage that is a single yes or no.
-check() {
+fail() {
+  failed=$((failed + 1))
+  failures+=("$1")
+  echo "FAILED: $1"
+}
+
+# The last words, whatever happened. The last line is for machines.
+finish() {
+  printf '\nTested in %s.\n' "$(clock)"
+  if [ "$failed" -eq 0 ]; then echo "TESTS PASSED"; else printf 'TESTS FAILED:\n' && printf '  %s\n' "${failures[@]}"; fi
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" -eq 0 ] || exit 1
+  exit 0
+}
+
+# A stage without which others make no sense: counted when it fails, and only then. Its output goes to a log.
+need() {
   local name=$1
   shift
   say "$name"
-  if "$@" >"$logs/check.log" 2>&1; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    tail -n 60 "$logs/check.log"
-    echo "FAILED: $name"
+  "$@" >"$logs/stage.log" 2>&1 && return
+  tail -n 60 "$logs/stage.log"
+  fail "$name"
+  return 1
+}
+
+# One stage that is a single yes or no.
+check() {
+  if need "$@"; then passed=$((passed + 1)); fi
+}
+
+release() { cmake --preset release -DTRIVET_BUILD_TESTS=ON -DTRIVET_BUILD_BENCH=ON && ninja -C build; }
+
+build() {
+  local preset=$1
+  shift
+  cmake --preset "$preset" && ninja -C "build-$preset" "$@"
+}
+
+# ctest with its tests counted one by one, from its own report.
+run_ctest() {
+  local name=$1 folder=$2 report line
+  shift 2
+  say "$name"
+  report=$PWD/$logs/report.xml
+  rm -f "$report"
+  local status=0
+  ctest --test-dir "$folder" --output-on-failure --no-tests=error -j "$jobs" --output-junit "$report" "$@" \
+    >"$logs/ctest.log" 2>&1 || status=$?
+  grep -vE '^ *(Start|[0-9]+/[0-9]+ Test .*Passed)' "$logs/ctest.log" | tail -n 400 || true
+  line=$(grep -m1 -A12 '<testsuite ' "$report" 2>/dev/null | tr '\n' ' ') || true
+  number() { sed -nE "s/.*[[:space:]]$1=\"([0-9]+)\".*/\1/p" <<<"${line%%>*}"; }
+  local total bad unrun disabled
+  total=$(number tests)
+  bad=$(number failures)
+  if [ -z "$total" ] || [ -z "$bad" ] || { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; }; then
+    fail "$name: ctest ended with status $status"
+    return
+  fi
+  unrun=$(number skipped)
+  disabled=$(number disabled)
+  unrun=$((${unrun:-0} + ${disabled:-0}))
+  passed=$((passed + total - bad - unrun))
+  skipped=$((skipped + unrun))
+  if [ "$bad" -gt 0 ]; then
+    failed=$((failed + bad))
+    failures+=("$name: $bad of $total")
   fi
 }
 
-# ctest with its tests counted one by one.
-run_ctest() {
-  local name=$1 folder=$2
-  shift 2
-  say "$name"
-  local status=0
-  ctest --test-dir "$folder" --output-on-failure --no-tests=error -j "$jobs" "$@" >"$logs/ctest.log" 2>&1 || status=$?
-  grep -vE '^ *(Start|[0-9]+/[0-9]+ Test .*Passed)' "$logs/ctest.log" | tail -n 400 || true
-  local summary total bad
-  summary=$(grep -E '[0-9]+% tests passed' "$logs/ctest.log" || true)
-  total=$(sed -E 's/.*out of ([0-9]+).*/\1/' <<<"$summary")
-  bad=$(sed -E 's/.*passed, ([0-9]+) tests? failed.*/\1/' <<<"$summary")
-  if [ -z "$summary" ]; then total=1 bad=1; fi
-  passed=$((passed + total - bad))
-  failed=$((failed + bad))
-  if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then failed=$((failed + 1)); fi
-}
+need "Setting up" scripts/setup.sh build lab check || finish
 
-say "Setting up"
-scripts/setup.sh build lab check
-
-say "Building (release)"
-cmake --preset release -DTRIVET_BUILD_TESTS=ON -DTRIVET_BUILD_BENCH=ON >/dev/null
-NINJA_STATUS='[%p] ' ninja -C build | grep -vE '^\[ *[0-9]+%\] (Building|Linking)' || test "${PIPESTATUS[0]}" -eq 0
-run_ctest "Unit, module and scenario tests" build -LE e2e
-run_ctest "End-to-end tests" build -L e2e
+if need "Building (release)" release; then
+  run_ctest "Unit, module and scenario tests" build -LE e2e
+  run_ctest "End-to-end tests" build -L e2e
+fi
 
 check "Format (clang-format)" scripts/check-format.sh
 
 if [ "$quick" = no ]; then
-  say "Building (address and undefined behaviour sanitizers)"
-  cmake --preset asan >/dev/null
-  ninja -C build-asan >"$logs/asan-build.log" 2>&1 || { tail -n 60 "$logs/asan-build.log"; failed=$((failed + 1)); }
-  run_ctest "The same with address and undefined behaviour sanitizers" build-asan -LE 'e2e|install'
+  if need "Building (address and undefined behaviour sanitizers)" build asan; then
+    run_ctest "The same with address and undefined behaviour sanitizers" build-asan -LE 'e2e|install'
+  fi
 
-  say "Building (thread sanitizer)"
-  cmake --preset tsan >/dev/null
-  ninja -C build-tsan core_tests >"$logs/tsan-build.log" 2>&1 || { tail -n 60 "$logs/tsan-build.log"; failed=$((failed + 1)); }
-  run_ctest "Bus, rings, snapshots and workers with the thread sanitizer" build-tsan -L core -R 'Thread|EventBus|Epoch|Ring|NeighborTable'
+  if need "Building (thread sanitizer)" build tsan core_tests; then
+    run_ctest "Bus, rings, snapshots and workers with the thread sanitizer" build-tsan -L core -R 'Thread|EventBus|Epoch|Ring|NeighborTable'
+  fi
 
-  say "Building (fuzz targets)"
-  cmake --preset fuzz >/dev/null
   fuzzers=()
   for source in tests/fuzz/*_fuzz.cpp; do fuzzers+=("$(basename "$source" _fuzz.cpp)"); done
-  ninja -C build-fuzz "${fuzzers[@]/#/fuzz_}" >"$logs/fuzz-build.log" 2>&1 || { tail -n 60 "$logs/fuzz-build.log"; failed=$((failed + 1)); }
-  for name in "${fuzzers[@]}"; do
-    mkdir -p "build-fuzz/found/$name"
-    check "Fuzzing $name for $fuzz_seconds s" "build-fuzz/bin/fuzz_$name" -max_total_time="$fuzz_seconds" -timeout=10 \
-      -rss_limit_mb=4096 -artifact_prefix="build-fuzz/found/$name-" "build-fuzz/found/$name" "tests/fuzz/corpus/$name"
-  done
+  if need "Building (fuzz targets)" build fuzz "${fuzzers[@]/#/fuzz_}"; then
+    for name in "${fuzzers[@]}"; do
+      mkdir -p "build-fuzz/found/$name"
+      check "Fuzzing $name for $fuzz_seconds s" "build-fuzz/bin/fuzz_$name" -max_total_time="$fuzz_seconds" -timeout=10 \
+        -rss_limit_mb=4096 -artifact_prefix="build-fuzz/found/$name-" "build-fuzz/found/$name" "tests/fuzz/corpus/$name"
+    done
+  fi
 
   check "Static analysis (clang-tidy)" scripts/check-tidy.sh
 fi
 
-printf '\nTested in %d min %02d s.\n' $(((SECONDS - started) / 60)) $(((SECONDS - started) % 60))
-if [ "$failed" -eq 0 ]; then echo "TESTS PASSED"; else echo "TESTS FAILED"; fi
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish
