@@ -15,7 +15,22 @@ if [ "$(id -u)" -ne 0 ]; then
   echo "demo.sh: it makes network namespaces and needs root: sudo scripts/demo.sh" >&2
   exit 1
 fi
+
+# Until the lab takes over, a failure or Ctrl-C ends with a verdict, too.
+stage="setting up"
+verdict() { echo "DEMO FAILED: $1 while $stage"; }
+trap 'verdict "error"' ERR
+trap 'trap - ERR; verdict "interrupted"; exit 1' INT TERM HUP
+
 scripts/setup.sh build lab
+stage="building"
 echo "Building (the first time takes some minutes) ..."
-scripts/build.sh
+# A clone that belongs to the user who called sudo stays that user's: no file of root's is to stop the next build.
+owner=$(stat -c %U .)
+if [ "$owner" != root ] && [ "$owner" = "${SUDO_USER:-}" ] && { [ ! -e build ] || [ "$(stat -c %U build)" = "$owner" ]; }; then
+  runuser -u "$owner" -- env "HOME=$(getent passwd "$owner" | cut -d: -f6)" scripts/build.sh
+else
+  scripts/build.sh
+fi
+trap - ERR INT TERM HUP
 exec python3 scripts/demo.py "$@"

@@ -107,6 +107,17 @@ def processes_in(inodes):
     return found
 
 
+def end_strays(known):
+    """Ends this process's children that nobody knows: an interruption may fall between a start and its being noted."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+                parent = int(stat.read().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and int(pid) not in known:
+                os.kill(int(pid), signal.SIGKILL)
+                os.waitpid(int(pid), 0)
+
+
 def remove_namespaces(names):
     """With everything that still runs in them."""
     inodes = set()
