@@ -29,7 +29,9 @@ namespace trivet::slb {
 
 // An address as two numbers, for hashing.
 [[nodiscard]] inline std::pair<std::uint64_t, std::uint64_t> words_of(const Ipv4Address& address) noexcept {
-  return {address.number(), 0};
+  std::uint32_t word = 0;
+  __builtin_memcpy(&word, address.bytes.data(), sizeof word);
+  return {word, 0};
 }
 [[nodiscard]] inline std::pair<std::uint64_t, std::uint64_t> words_of(const Ipv6Address& address) noexcept {
   std::pair<std::uint64_t, std::uint64_t> words;
@@ -38,10 +40,18 @@ namespace trivet::slb {
   return words;
 }
 
+// Equal, without a call of memcmp: every look-up compares.
+template <class Address>
+[[nodiscard]] bool same_address(const Address& left, const Address& right) noexcept {
+  const auto [high, low] = words_of(left);
+  const auto [other_high, other_low] = words_of(right);
+  return ((high ^ other_high) | (low ^ other_low)) == 0;
+}
+
 template <class Address>
 struct AddressKey {
   Address address;
-  bool operator==(const AddressKey&) const = default;
+  bool operator==(const AddressKey& other) const noexcept { return same_address(address, other.address); }
   friend std::uint64_t flat_hash(const AddressKey& key) noexcept {
     const auto [high, low] = words_of(key.address);
     return fold_multiply(high ^ 0x2d358dccaa6c78a5ULL, low ^ 0x8bb84b93962eacc9ULL);
@@ -53,7 +63,9 @@ struct ServiceKey {
   Address address;
   std::uint16_t port = 0;
   std::uint8_t protocol = 0;
-  bool operator==(const ServiceKey&) const = default;
+  bool operator==(const ServiceKey& other) const noexcept {
+    return same_address(address, other.address) && port == other.port && protocol == other.protocol;
+  }
   friend std::uint64_t flat_hash(const ServiceKey& key) noexcept {
     const auto [high, low] = words_of(key.address);
     const std::uint64_t service = (std::uint64_t{key.port} << 8U) | key.protocol;

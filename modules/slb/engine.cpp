@@ -42,7 +42,11 @@ bool is_bad_source(const Ipv4Address& source) {
   return source.is_unspecified() || source.is_loopback() || source.bytes[0] >= 224;
 }
 bool is_bad_source(const Ipv6Address& source) {
-  return source.is_multicast() || source.is_unspecified() || source.is_loopback();
+  if (source.is_multicast()) return true;
+  // The first 15 bytes of :: and ::1 are zero.
+  const auto [high, low] = words_of(source);
+  return high == 0 && (low & ~words_of(Ipv6Address{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff}}).second) == 0 &&
+         source.bytes[15] <= 1;
 }
 
 // Never leaves its link, so its replies would not either (RFC 3927 section 2.7, RFC 4291 section 2.5.6).
@@ -179,8 +183,9 @@ template <class Address>
 Session<Address>* Engine::find_forward(const Service& service, const Key<Address>& key, std::uint32_t hash,
                                        std::uint32_t now) noexcept {
   Session<Address>* session = sessions_of<Address>().find(hash, [&](const Session<Address>& record) {
-    return record.forward_hash == hash && record.client == key.client && record.client_port == key.client_port &&
-           record.server_port == key.server_port && record.protocol == key.protocol && is_current(record) &&
+    return record.forward_hash == hash && same_address(record.client, key.client) &&
+           record.client_port == key.client_port && record.server_port == key.server_port &&
+           record.protocol == key.protocol && is_current(record) &&
            directory_->bindings[record.binding].server == service.number;
   });
   if (session != nullptr && has_expired(*session, now)) {
@@ -195,12 +200,13 @@ template <class Address>
 Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
                                        std::uint32_t now) noexcept {
   Session<Address>* session = sessions_of<Address>().find(hash, [&](const Session<Address>& record) {
-    if (!record.has_reverse || record.reverse_hash != hash || record.client != key.client || !is_current(record)) {
+    if (!record.has_reverse || record.reverse_hash != hash || !same_address(record.client, key.client) ||
+        !is_current(record)) {
       return false;
     }
     const Binding& binding = directory_->bindings[record.binding];
     const Key<Address> own = reverse_key(binding, record);
-    return binding.template target_address<Address>() == target && own.client_port == key.client_port &&
+    return same_address(binding.template target_address<Address>(), target) && own.client_port == key.client_port &&
            own.server_port == key.server_port && own.protocol == key.protocol;
   });
   if (session != nullptr && has_expired(*session, now)) {

@@ -3,41 +3,71 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 #include <utility>
-
-#include "trivet/net/hash.h"
 
 namespace trivet {
 
 namespace {
 
-// Prefixes to numbers, open addressing with linear probing, at most half full. Filled once, then only read.
+// The bytes of an address as two numbers in memory order, for comparing and hashing: every packet asks several times.
+struct AddressWords {
+  std::uint64_t first = 0;
+  std::uint64_t second = 0;
+
+  explicit AddressWords(const IpAddress& address) noexcept {
+    std::memcpy(&first, address.bytes().data(), 8);
+    std::memcpy(&second, address.bytes().data() + 8, 8);
+  }
+  bool operator==(const AddressWords&) const = default;
+};
+
+// Prefixes to numbers, open addressing with linear probing, at most half full. Filled once, then only read. Families
+// have numbers of their own, so that 1.2.3.4 and 102:304:: differ.
 class PrefixTable {
  public:
+  // `kind`: family and length.
+  struct Key {
+    AddressWords words;
+    std::uint32_t kind = 0;
+    bool operator==(const Key&) const = default;
+  };
   explicit PrefixTable(std::size_t entries) : slots_(std::bit_ceil(std::max<std::size_t>(entries * 2, 8))) {}
 
-  // `prefix` is masked. False when it is there already; the table keeps the first.
-  bool insert(const IpPrefix& prefix, std::uint32_t value) {
+  static std::uint32_t kind_of(Family family, std::uint8_t length) noexcept {
+    return (static_cast<std::uint32_t>(family) << 8U) | length;
+  }
+  static Key key_of(const IpAddress& address, std::uint8_t length) noexcept {
+    return {AddressWords(address), kind_of(address.family(), length)};
+  }
+  // The prefix is masked. False when it is there already; the table keeps the first.
+  bool insert(const Key& prefix, std::uint32_t value) {
     Slot& slot = slots_[position(prefix)];
     if (slot.value != none) return false;
     slot = {prefix, value};
     return true;
   }
-  void replace(const IpPrefix& prefix, std::uint32_t value) { slots_[position(prefix)].value = value; }
-  [[nodiscard]] std::uint32_t find(const IpPrefix& prefix) const noexcept { return slots_[position(prefix)].value; }
+  void replace(const Key& prefix, std::uint32_t value) { slots_[position(prefix)].value = value; }
+  [[nodiscard]] std::uint32_t find(const Key& prefix) const noexcept { return slots_[position(prefix)].value; }
 
   static constexpr std::uint32_t none = 0xffffffffU;
 
  private:
   struct Slot {
-    IpPrefix prefix;
+    Key prefix{AddressWords(IpAddress{}), 0};
     std::uint32_t value = none;
   };
 
+  static std::size_t hash(const Key& key) noexcept {
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = static_cast<Wide>(key.words.first ^ 0x2d358dccaa6c78a5ULL) *
+                         (key.words.second ^ key.kind ^ 0x8bb84b93962eacc9ULL);
+    return static_cast<std::size_t>(static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64U));
+  }
   // Where the prefix is, or the free slot where it would be.
-  [[nodiscard]] std::size_t position(const IpPrefix& prefix) const noexcept {
+  [[nodiscard]] std::size_t position(const Key& prefix) const noexcept {
     const std::size_t mask = slots_.size() - 1;
-    std::size_t at = static_cast<std::size_t>(hash_address(prefix.address, prefix.length)) & mask;
+    std::size_t at = hash(prefix) & mask;
     while (slots_[at].value != none && slots_[at].prefix != prefix) at = (at + 1) & mask;
     return at;
   }
@@ -45,8 +75,23 @@ class PrefixTable {
   std::vector<Slot> slots_;
 };
 
-IpPrefix host_prefix(const IpAddress& address) {
-  return {address, static_cast<std::uint8_t>(address.is_v4() ? 32 : 128)};
+PrefixTable::Key host_key(const IpAddress& address) {
+  return PrefixTable::key_of(address, address.is_v4() ? std::uint8_t{32} : std::uint8_t{128});
+}
+
+// A length that occurs among the routes, with the bits of an address that count.
+struct RouteLength {
+  std::uint8_t length = 0;
+  AddressWords mask;
+};
+
+RouteLength route_length(Family family, std::uint8_t length) {
+  const IpAddress ones = family == Family::ipv4 ? IpAddress{Ipv4Address{{255, 255, 255, 255}}} : IpAddress{[] {
+    Ipv6Address all;
+    all.bytes.fill(255);
+    return all;
+  }()};
+  return {length, AddressWords(IpPrefix{ones, length}.masked().address)};
 }
 
 // Marks in an array of numbers which element of a list has which number.
@@ -70,7 +115,7 @@ struct ForwardingState::Index {
         routes(parts.routes.size()) {
     for (std::size_t i = 0; i < parts.addresses.size(); ++i) {
       const OwnAddress& own = parts.addresses[i];
-      const IpPrefix key = host_prefix(own.address);
+      const PrefixTable::Key key = host_key(own.address);
       // Real and virtual at once (the owner of RFC 9568): answered always.
       if (!addresses.insert(key, static_cast<std::uint32_t>(i)) && own.scope == AddressScope::own &&
           parts.addresses[addresses.find(key)].scope != AddressScope::own) {
@@ -79,12 +124,14 @@ struct ForwardingState::Index {
     }
     for (std::size_t i = 0; i < parts.routes.size(); ++i) {
       const IpPrefix prefix = parts.routes[i].prefix.masked();
-      if (!routes.insert(prefix, static_cast<std::uint32_t>(i))) continue;
+      const PrefixTable::Key key = PrefixTable::key_of(prefix.address, prefix.length);
+      if (!routes.insert(key, static_cast<std::uint32_t>(i))) continue;
       auto& lengths = prefix.address.is_v4() ? lengths4 : lengths6;
-      if (std::ranges::find(lengths, prefix.length) == lengths.end()) lengths.push_back(prefix.length);
+      if (std::ranges::find(lengths, prefix.length, &RouteLength::length) != lengths.end()) continue;
+      lengths.push_back(route_length(prefix.address.family(), prefix.length));
     }
-    std::ranges::sort(lengths4, std::greater{});
-    std::ranges::sort(lengths6, std::greater{});
+    std::ranges::sort(lengths4, std::greater{}, &RouteLength::length);
+    std::ranges::sort(lengths6, std::greater{}, &RouteLength::length);
   }
 
   std::array<std::uint16_t, max_interfaces + 1> interfaces;
@@ -92,8 +139,8 @@ struct ForwardingState::Index {
   PrefixTable addresses;
   PrefixTable routes;
   // Lengths that occur among the routes, longest first: a look-up asks the table once for each.
-  std::vector<std::uint8_t> lengths4;
-  std::vector<std::uint8_t> lengths6;
+  std::vector<RouteLength> lengths4;
+  std::vector<RouteLength> lengths6;
 };
 
 ForwardingState::ForwardingState(Parts parts)
@@ -112,7 +159,7 @@ const NetworkView* ForwardingState::network(NetworkId number) const noexcept {
 }
 
 const OwnAddress* ForwardingState::find_address(const IpAddress& address) const noexcept {
-  const std::uint32_t position = index_->addresses.find(host_prefix(address));
+  const std::uint32_t position = index_->addresses.find(host_key(address));
   return position == PrefixTable::none ? nullptr : &parts_.addresses[position];
 }
 
@@ -122,8 +169,13 @@ bool ForwardingState::answers_for(const IpAddress& address) const noexcept {
 }
 
 const Route* ForwardingState::find_route(const IpAddress& destination) const noexcept {
-  for (const std::uint8_t length : destination.is_v4() ? index_->lengths4 : index_->lengths6) {
-    const std::uint32_t position = index_->routes.find(IpPrefix{destination, length}.masked());
+  PrefixTable::Key key = PrefixTable::key_of(destination, 0);
+  const AddressWords whole = key.words;
+  for (const RouteLength& entry : destination.is_v4() ? index_->lengths4 : index_->lengths6) {
+    key.words.first = whole.first & entry.mask.first;
+    key.words.second = whole.second & entry.mask.second;
+    key.kind = PrefixTable::kind_of(destination.family(), entry.length);
+    const std::uint32_t position = index_->routes.find(key);
     if (position != PrefixTable::none) return &parts_.routes[position];
   }
   return nullptr;

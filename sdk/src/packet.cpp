@@ -1,5 +1,9 @@
 #include "trivet/packet.h"
 
+#include <array>
+#include <bit>
+#include <cstring>
+
 #include "net/ones_complement.h"
 #include "trivet/net/checksum.h"
 
@@ -20,12 +24,12 @@ std::uint64_t word_sum(const Ipv4Address& address) noexcept {
 }
 
 std::uint64_t word_sum(const Ipv6Address& address) noexcept {
+  std::array<std::uint32_t, 4> words{};
+  static_assert(sizeof words == sizeof address.bytes);
+  std::memcpy(words.data(), address.bytes.data(), sizeof words);
   std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < address.bytes.size(); i += 4) {
-    const std::uint32_t number = (std::uint32_t{address.bytes[i]} << 24U) |
-                                 (std::uint32_t{address.bytes[i + 1]} << 16U) |
-                                 (std::uint32_t{address.bytes[i + 2]} << 8U) | std::uint32_t{address.bytes[i + 3]};
-    sum += number;
+  for (const std::uint32_t word : words) {
+    sum += std::endian::native == std::endian::little ? std::byteswap(word) : word;
   }
   return sum;
 }

@@ -35,10 +35,11 @@ struct Names {
   const char* client;  // client 0; behind the gateway
   const char* inner_host;
 };
-constexpr Names names6{"2001:db8::2:4", {"", "2001:db8:ffff::1:1", "2001:db8:ffff::1:2"}, "2001:db8::2:3",
-                       "2001:db8::2:10", "2001:db9::", "2001:db8:ffff::77"};
-constexpr Names names4{"192.0.2.4", {"", "198.51.100.1", "198.51.100.2"}, "192.0.2.3",
-                       "192.0.2.10", "100.64.0.0", "198.51.100.77"};
+constexpr Names names6{"2001:db8::2:4", {"", "2001:db8:ffff::1:1", "2001:db8:ffff::1:2"},
+                       "2001:db8::2:3", "2001:db8::2:10",
+                       "2001:db9::",    "2001:db8:ffff::77"};
+constexpr Names names4{"192.0.2.4",    {"", "198.51.100.1", "198.51.100.2"}, "192.0.2.3", "192.0.2.10", "100.64.0.0",
+                       "198.51.100.77"};
 const Names& names_of(Family family) { return family == Family::ipv4 ? names4 : names6; }
 
 // The seed's objects with IPv4 addresses.

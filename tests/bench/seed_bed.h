@@ -107,8 +107,8 @@ class SeedBed {
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<core::ModuleLoader> loader_;
   std::unique_ptr<core::Node> node_;
-  std::vector<std::uint8_t> target_of_;  // by client: 1 or 2
-  std::vector<std::uint8_t> question_;   // of client 0
+  std::vector<std::uint8_t> target_of_;              // by client: 1 or 2
+  std::vector<std::uint8_t> question_;               // of client 0
   std::array<std::vector<std::uint8_t>, 3> answer_;  // to client 0, by target
 };
 

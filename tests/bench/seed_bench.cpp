@@ -176,8 +176,8 @@ constexpr std::array traffic_names{
 
 // A table of that size with everything around it; a machine with less memory has no benchmark of it.
 bool fits_in_memory(std::uint32_t sessions) {
-  const auto free = static_cast<std::uint64_t>(::sysconf(_SC_AVPHYS_PAGES)) *
-                    static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const auto free =
+      static_cast<std::uint64_t>(::sysconf(_SC_AVPHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   return free > std::uint64_t{sessions} * 200 + (std::uint64_t{512} << 20U);
 }
 
