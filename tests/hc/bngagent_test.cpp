@@ -254,6 +254,45 @@ TEST(BngAgent, EndsCleanlyOnSignals) {
   }
 }
 
+// The process that the starter has left behind, found by the script that only this test uses.
+pid_t daemon_of(const std::string& script) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "cmdline");
+    const std::string line((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    if (line.find("bngagent") != std::string::npos && line.find(script) != std::string::npos) {
+      return static_cast<pid_t>(std::atoi(entry.path().filename().c_str()));
+    }
+  }
+  return -1;
+}
+
+TEST(BngAgent, GoesIntoTheBackgroundOnceThePortIsOpen) {
+  const ScriptFile script("echo 7");
+  Process starter({"-d", "-s", script.path(), "0"});
+  const std::uint16_t port = starter.port();
+  // Standard output is closed: nobody who waits for the end of a pipe waits for the daemon.
+  EXPECT_EQ(starter.wait(), 0);
+  const pid_t daemon = daemon_of(script.path());
+  ASSERT_GT(daemon, 0);
+  const Asker asker(false, port);
+  const auto answer = asker.ask(5);
+  EXPECT_TRUE(answer && answer->value == 7);
+  EXPECT_NE(getsid(daemon), getsid(0));
+  EXPECT_NE(getsid(daemon), daemon) << "a session leader could get a terminal";
+  EXPECT_EQ(std::filesystem::read_symlink("/proc/" + std::to_string(daemon) + "/cwd"), "/");
+  for (const char* const descriptor : {"0", "1", "2"}) {
+    EXPECT_EQ(std::filesystem::read_symlink("/proc/" + std::to_string(daemon) + "/fd/" + descriptor), "/dev/null");
+  }
+  // The port is taken: the second one says so itself.
+  Process second({"-d", std::to_string(port)});
+  second.read_until("is another bngagent running?");
+  EXPECT_EQ(second.wait(), 1);
+  kill(daemon, SIGTERM);
+  const auto end = Clock::now() + deadline_for_anything;
+  while (!asker.is_refused() && Clock::now() < end) poll(nullptr, 0, 10);  // the condition is the closed port
+  EXPECT_TRUE(asker.is_refused());
+}
+
 TEST(BngAgent, SaysWhenThePortIsInUse) {
   Process first({"0"});
   const std::string port = std::to_string(first.port());

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <string>
 
 #include "hc/agent/server.h"
@@ -10,7 +11,7 @@
 int main(int argc, char** argv) {
   trivet::hc::agent::Options options;
   double script_timeout = 5;
-  bool foreground = true;
+  bool foreground = false;
   CLI::App app{
       "Answers the balancer's checks `agent` and `agent6` over UDP with the load of this host, or with what a script "
       "prints.\nThe value is the load average of one minute x 100, or an integer from 0 to 2^63 - 1 from the script.",
@@ -25,7 +26,11 @@ int main(int argc, char** argv) {
   app.add_option("--script-timeout", script_timeout, "seconds after which the script is killed")
       ->check(CLI::Range(0.1, 60.0))
       ->capture_default_str();
-  app.add_flag("-f,--foreground", foreground, "stay in the foreground (always so)");
+  CLI::Option* const background = app.add_flag(
+      "-d,--daemon", options.in_background,
+      "go into the background as soon as the port is open; the exit status says whether it is. Messages go "
+      "to syslog from then on");
+  app.add_flag("-f,--foreground", foreground, "stay in the foreground (the default)")->excludes(background);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -36,5 +41,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "bngagent: the script %s does not exist or is not executable\n", options.script.c_str());
     return 1;
   }
+  // The background process leaves this folder.
+  if (!options.script.empty()) options.script = std::filesystem::absolute(options.script).string();
   return trivet::hc::agent::serve(options);
 }

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,6 +66,15 @@ class Descriptor {
  private:
   int number_;
 };
+
+// For people: standard error, or syslog once there is none.
+void complain(const Options& options, const std::string& text) {
+  if (options.in_background) {
+    syslog(LOG_WARNING, "%s", text.c_str());
+  } else {
+    std::fprintf(stderr, "bngagent: %s\n", text.c_str());
+  }
+}
 
 std::string system_error(const std::string& what) { return what + ": " + std::strerror(errno); }
 
@@ -185,6 +195,8 @@ class Server {
   int run();
 
  private:
+  void greet() const;
+  [[nodiscard]] bool detach() const;
   void wait();
   [[nodiscard]] int wait_milliseconds(Time now) const;
   void read_signals();
@@ -234,8 +246,8 @@ void Server::read_signals() {
 void Server::take_outcome(const Script::Outcome& outcome, Time now) {
   const std::string problem = outcome ? std::string() : outcome.error();
   if (problem != script_problem_) {
-    std::fprintf(stderr, "bngagent: %s %s\n", options_.script.c_str(),
-                 problem.empty() ? "gives values again" : (problem + "; answering without a value").c_str());
+    complain(options_, options_.script + ' ' +
+                           (problem.empty() ? "gives values again" : problem + "; answering without a value"));
     script_problem_ = problem;
   }
   responder_.on_value(outcome ? std::optional<std::int64_t>(*outcome) : std::nullopt, now, replies_);
@@ -290,11 +302,38 @@ void Server::send_all() {
   replies_.clear();
 }
 
-int Server::run() {
+void Server::greet() const {
   std::printf("bngagent: listening on UDP port %u over %s, value: %s\n",
               static_cast<unsigned>(local_port(socket_.get())), options_.use_ipv6 ? "IPv6" : "IPv4",
               options_.script.empty() ? "load average x 100" : options_.script.c_str());
   std::fflush(stdout);
+}
+
+// After this only the new process goes on. It has no terminal, no folder and no way back to one: setsid() makes it the
+// leader of a session, the second fork takes that away again.
+bool Server::detach() const {
+  const auto fork_and_leave = [] {
+    const pid_t pid = fork();
+    if (pid > 0) _exit(0);
+    return pid == 0;
+  };
+  if (!fork_and_leave()) return false;
+  setsid();
+  if (!fork_and_leave()) return false;
+  static_cast<void>(!chdir("/"));
+  const int null = open("/dev/null", O_RDWR);
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null, standard);
+  if (null > STDERR_FILENO) close(null);
+  openlog("bngagent", LOG_PID, LOG_DAEMON);
+  return true;
+}
+
+int Server::run() {
+  greet();
+  if (options_.in_background && !detach()) {
+    std::fprintf(stderr, "bngagent: %s\n", system_error("cannot go into the background").c_str());
+    return 1;
+  }
   while (end_signal_ == 0) {
     fetch_value(monotonic_now());  // first: the load that goes out is the load of now
     receive(monotonic_now());

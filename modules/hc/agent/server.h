@@ -15,6 +15,7 @@ struct Options {
   bool use_ipv6 = false;   // IPv6 only; else IPv4 only
   std::string script;      // empty: the load average
   Duration script_timeout = std::chrono::seconds(5);
+  bool in_background = false;  // detaches when the socket is bound; the caller's process ends with 0 then
 };
 
 // Serves until SIGTERM or SIGINT. The exit status of the process: 0, or 1 with a sentence on standard error.
