@@ -140,6 +140,16 @@ TEST_F(FramesTest, MldVersion1ReportAndDone) {
                       hop_by_hop() / icmp(132, 0).body(bytes("ff020000000000000000000000000009")));
 }
 
+TEST_F(FramesTest, MldVersion1ReportAsBytes) {
+  EXPECT_FRAME_EQ(*report_frame(*backup, report(MembershipVersion::older, MembershipRecord::joins, ip6("ff02::9"))),
+                  bytes("33 33 00 00 00 09 02 00 00 00 00 01 86 dd "
+                        "60 00 00 00 00 20 00 01 "
+                        "fe 80 00 00 00 00 00 00 00 00 00 ff fe 00 00 01 "
+                        "ff 02 00 00 00 00 00 00 00 00 00 00 00 00 00 09 "
+                        "3a 00 05 02 00 00 01 00 "
+                        "83 00 81 13 00 00 00 00 ff 02 00 00 00 00 00 00 00 00 00 00 00 00 00 09 "));
+}
+
 TEST_F(FramesTest, IgmpVersion2ReportAndLeave) {
   const IpAddress group = ip4("224.0.0.18");
   EXPECT_FRAME_EQ(*report_frame(*backup, report(MembershipVersion::older, MembershipRecord::is_member, group)),

@@ -474,6 +474,38 @@ TEST_F(ArpModuleTest, QueriesAreAnsweredWithinTheirTime) {
   EXPECT_EQ(node.drops("arp", "query-invalid"), 2U);
 }
 
+TEST_F(ArpModuleTest, GeneralQueriesAsBytesAreAnswered) {
+  settle_as(Role::backup);
+  node.inject(2, bytes("33 33 00 00 00 01 02 00 00 00 01 0b 86 dd "
+                       "60 00 00 00 00 24 00 01 "
+                       "fe 80 00 00 00 00 00 00 00 00 00 00 00 00 00 01 "
+                       "ff 02 00 00 00 00 00 00 00 00 00 00 00 00 00 01 "
+                       "3a 00 05 02 00 00 01 00 "
+                       "82 00 79 be 03 e8 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 02 7d 00 00 "));
+  node.advance(seconds(1));
+  EXPECT_THAT(sent(2), ElementsAre(HasSubstr("fe80::ff:fe00:2 > ff02::16")));
+  node.inject(1, bytes("01 00 5e 00 00 01 02 00 00 00 01 0b 08 00 "
+                       "46 c0 00 24 00 00 00 00 01 02 39 15 "
+                       "0a 00 00 fe e0 00 00 01 "
+                       "94 04 00 00 "
+                       "11 0a ec 78 00 00 00 00 02 7d 00 00 "));
+  node.advance(seconds(1));
+  // No group but that of all hosts, which is never reported: another module's.
+  EXPECT_THAT(sent(1), IsEmpty());
+  node.bus().publish_list<GroupMembership>({{1, ip("224.0.0.18")}});
+  node.settle();
+  node.advance(seconds(5));
+  quiet();
+  node.inject(1, bytes("01 00 5e 00 00 01 02 00 00 00 01 0b 08 00 "
+                       "46 c0 00 24 00 00 00 00 01 02 39 15 "
+                       "0a 00 00 fe e0 00 00 01 "
+                       "94 04 00 00 "
+                       "11 0a ec 78 00 00 00 00 02 7d 00 00 "));
+  node.advance(seconds(1));
+  EXPECT_THAT(sent(1), ElementsAre(HasSubstr("10.0.0.1 > 224.0.0.22")));
+  EXPECT_EQ(node.drops("arp", "query-invalid"), 0U);
+}
+
 TEST_F(ArpModuleTest, MessagesThatAreCutShortAnywhereAreNeverAnsweredOrLearnt) {
   settle_as(Role::backup);
   const testkit::Frame arp = eth(client, MacAddress::broadcast()) / arp_request(client, "10.0.0.9", "10.0.0.1");

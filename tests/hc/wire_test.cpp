@@ -32,6 +32,11 @@ ByteList from_hex(const std::string& text) {
   return bytes;
 }
 
+// The first bytes as a buffer of their own, so that ASan sees a read behind them.
+ByteList cut(const ByteList& bytes, std::size_t length) {
+  return {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(length)};
+}
+
 std::size_t header_length(const IpAddress& address) { return address.is_v4() ? 20 : 40; }
 
 std::span<const std::uint8_t> l4_of(const ByteList& packet, const IpAddress& address) {
@@ -162,7 +167,7 @@ TEST(HcWire, EchoReplyOfAnyOtherFormIsRefused) {
     const IpAddress& own = is_v6 ? own6 : own4;
     const ByteList good = echo_reply(is_v6);
     for (std::size_t length = 0; length < good.size(); ++length) {
-      EXPECT_FALSE(parse_echo_reply(far, own, std::span(good).first(length))) << length;
+      EXPECT_FALSE(parse_echo_reply(far, own, cut(good, length))) << length;
     }
     ByteList longer = good;
     longer.push_back(0);
@@ -181,7 +186,7 @@ TEST(HcWire, SegmentIsReadUpToItsHeaderLength) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(*answer, (TcpAnswer{far4, own4, 80, 61001, 0x0a0b0c0d, 0x01020305, TcpHeader::syn | TcpHeader::ack}));
   for (std::size_t length = 0; length < syn_ack.size(); ++length) {
-    EXPECT_FALSE(parse_segment(far4, own4, std::span(syn_ack).first(length))) << length;
+    EXPECT_FALSE(parse_segment(far4, own4, cut(syn_ack, length))) << length;
   }
   ByteList short_header = syn_ack;
   short_header[12] = 0x40;
@@ -207,7 +212,7 @@ TEST(HcWire, AgentAnswerGivesPortsNonceAndValue) {
 TEST(HcWire, AgentAnswerOfAnyOtherLengthIsRefused) {
   const ByteList good = agent_answer({99, 150});
   for (std::size_t length = 0; length < good.size(); ++length) {
-    EXPECT_FALSE(parse_agent_answer(far6, own6, std::span(good).first(length))) << length;
+    EXPECT_FALSE(parse_agent_answer(far6, own6, cut(good, length))) << length;
   }
   for (const int length : {0, 7, 8, 31, 33, 0xffff}) {  // the length in the UDP header
     ByteList changed = good;
@@ -281,7 +286,7 @@ TEST(HcWire, ErrorIsReadFromEightQuotedBytesOnAndNeverFromFewer) {
       const ByteList whole = icmp_error(is_v6 ? 1 : 3, 1, probe);
       const std::size_t enough = 8U + (is_v6 ? 40U : 20U) + 8U;
       for (std::size_t length = 0; length <= whole.size(); ++length) {
-        const auto error = parse_icmp_error(family, std::span(whole).first(length));
+        const auto error = parse_icmp_error(family, cut(whole, length));
         EXPECT_EQ(error.has_value(), length >= enough) << length;
         if (error && type == ProbeType::echo) {
           EXPECT_EQ(error->has_payload, length >= enough + echo_payload_size);
