@@ -233,6 +233,18 @@ TEST(HcModule, AnsweredTargetGoesUpWithItsAgentValue) {
   EXPECT_THAT(lab.node.take_log(), Not(Contains(HasSubstr("target 1"))));
 }
 
+TEST(HcModule, EachChangeOfTheGatewaysHealthIsOneLineWithItsReason) {
+  Lab lab(head + gateway_section);
+  lab.answer_everything();
+  lab.run(4s);
+  EXPECT_THAT(lab.node.take_log(), Contains(HasSubstr("gateway (2001:db8::2:10) undecided -> up: all checks good")));
+  lab.host = nullptr;
+  lab.run(30s);
+  const auto lines = lab.node.take_log();
+  EXPECT_THAT(lines, Contains(AllOf(HasSubstr("gateway (2001:db8::2:10) up -> down: "), HasSubstr("no answer for"))));
+  EXPECT_EQ(std::ranges::count_if(lines, [](const std::string& line) { return line.contains("gateway ("); }), 1);
+}
+
 TEST(HcModule, SilentTargetGoesDownWithTheReason) {
   Lab lab(head + seed_target);
   lab.answer_everything();
