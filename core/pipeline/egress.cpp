@@ -56,6 +56,19 @@ bool make_room_for_ethernet(Packet& packet) {
   return true;
 }
 
+// Buffers that wait are missing for receiving and for the node's own frames: no more than a quarter of each kind waits.
+// The pool is still whole.
+Park::Limits park_limits(const EgressLimits& limits, const PacketPool& pool) {
+  const std::size_t packets = std::min(limits.parked_packets, pool.available_small() / 4);
+  const bool is_cut = packets < limits.parked_packets;
+  return {.packets = packets,
+          .strangers = is_cut ? std::min(limits.parked_strangers, packets * 3 / 4) : limits.parked_strangers,
+          .per_neighbor = limits.parked_per_neighbor,
+          .stranger_neighbors = is_cut ? std::min(limits.stranger_neighbors, packets / 2) : limits.stranger_neighbors,
+          .large = pool.available_large() / 4,
+          .large_above = PoolSizes{}.small_bytes};
+}
+
 }  // namespace
 
 Egress::Egress(EgressLimits limits, Surroundings surroundings, std::uint64_t seed)
@@ -65,8 +78,7 @@ Egress::Egress(EgressLimits limits, Surroundings surroundings, std::uint64_t see
       channel_(&surroundings.channel),
       cells_(&surroundings.cells),
       reasons_(&surroundings.reasons),
-      park_({limits.parked_packets, limits.parked_strangers, limits.parked_per_neighbor, limits.stranger_neighbors},
-            limits.park_timeout),
+      park_(park_limits(limits, surroundings.pool), limits.park_timeout),
       stranger_searches_(limits.stranger_searches_per_second, limits.stranger_search_burst),
       unparked_searches_(limits.stranger_searches_per_second, limits.stranger_search_burst),
       icmp_errors_(limits.icmp_errors_per_second, limits.icmp_error_burst),
@@ -245,7 +257,8 @@ void Egress::report_use(const NeighborTable::Found& found, NetworkId network, co
 void Egress::park(Packet* packet, Origin origin, const Hop& hop, std::uint32_t version) noexcept {
   if (!has_link(hop)) return refuse(packet, origin, reasons_->no_link, IcmpError::address_unreachable);
   Park::Index index = park_.find(hop.network, hop.address);
-  if (index == Park::none) {
+  const bool is_new = index == Park::none;
+  if (is_new) {
     const std::expected<Park::Index, DropReason> opened = open_queue(hop, version);
     if (!opened) return drop(packet, opened.error());
     index = *opened;
@@ -253,7 +266,9 @@ void Egress::park(Packet* packet, Origin origin, const Hop& hop, std::uint32_t v
     const Park::Index oldest = park_.oldest_stranger();
     if (oldest != Park::none && oldest != index && !is_emptying_) evict(oldest);
   }
-  if (!park_.add(index, {packet, origin, hop.interface, hop.share})) drop(packet, reasons_->park_full);
+  if (park_.add(index, {packet, origin, hop.interface, hop.share})) return;
+  drop(packet, reasons_->park_full);
+  if (is_new) park_.close(index);
 }
 
 std::expected<Park::Index, DropReason> Egress::open_queue(const Hop& hop, std::uint32_t version) noexcept {

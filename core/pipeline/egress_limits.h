@@ -10,7 +10,7 @@
 namespace trivet::core {
 
 struct EgressLimits {
-  std::size_t parked_packets = 512;    // that wait for neighbours, in all
+  std::size_t parked_packets = 512;    // that wait for neighbours, in all; at most a quarter of the worker's buffers
   std::size_t parked_strangers = 384;  // of these, caused by others' traffic; the rest is for the node's own
   std::size_t parked_per_neighbor = 32;
   // RFC 6583: a scan of unused addresses makes a queue for each, and a search for each.

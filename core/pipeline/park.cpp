@@ -90,6 +90,7 @@ bool Park::add(Index index, const Parked& parked) noexcept {
   // What strangers have filled has room for the node's own.
   const std::size_t limit = limits_.per_neighbor * (parked.share == ParkShare::reserved ? 2 : 1);
   if (!has_room_for_packet(parked.share) || queue.count >= limit) return false;
+  if (is_large(*parked.packet) && large_count_ >= limits_.large) return false;
   const Index node = free_node_;
   free_node_ = nodes_[node].next;
   nodes_[node] = {parked, none};
@@ -102,6 +103,7 @@ bool Park::add(Index index, const Parked& parked) noexcept {
   ++queue.count;
   ++count_;
   if (parked.share == ParkShare::strangers) ++stranger_count_;
+  if (is_large(*parked.packet)) ++large_count_;
   return true;
 }
 
@@ -117,6 +119,7 @@ Park::Parked Park::take(Index index) noexcept {
   --queue.count;
   --count_;
   if (parked.share == ParkShare::strangers) --stranger_count_;
+  if (is_large(*parked.packet)) --large_count_;
   return parked;
 }
 

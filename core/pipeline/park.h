@@ -34,6 +34,8 @@ class Park {
     std::size_t strangers = 0;           // packets of that share
     std::size_t per_neighbor = 0;        // as many again of the reserved share
     std::size_t stranger_neighbors = 0;  // queues of that share
+    std::size_t large = 0;               // packets in buffers of more than large_above bytes
+    std::size_t large_above = 0;
   };
 
   struct Parked {
@@ -84,6 +86,7 @@ class Park {
     Parked parked;
     Index next = none;
   };
+  [[nodiscard]] bool is_large(const Packet& packet) const noexcept { return packet.capacity > limits_.large_above; }
   [[nodiscard]] std::size_t chain_of(NetworkId network, const IpAddress& address) const noexcept;
   void link_stranger(Index queue) noexcept;
   void unlink_stranger(Index queue) noexcept;
@@ -93,6 +96,7 @@ class Park {
   std::size_t count_ = 0;
   std::size_t stranger_count_ = 0;   // packets
   std::size_t stranger_queues_ = 0;  // queues
+  std::size_t large_count_ = 0;
   std::vector<Node> nodes_;
   std::vector<Queue> queues_;
   std::vector<Index> chains_;  // hash table of queues

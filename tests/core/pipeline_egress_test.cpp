@@ -634,6 +634,46 @@ TEST(EgressPark, AProbeFindsRoomInAQueueThatOthersHaveFilled) {
   EXPECT_THAT(lab.sent(2), SizeIs(33));
 }
 
+TEST(EgressPark, LeavesMostBuffersToTheRest) {
+  Lab lab({.pool = {.small_count = 64, .large_count = 8}});
+  for (unsigned i = 0; i < 100; ++i) lab.inject_and_run(1, scan(i));
+  EXPECT_EQ(lab.worker.parked(), 8U);
+  for (int i = 0; i < 100; ++i) lab.inject_and_run(1, small6());
+  EXPECT_EQ(lab.worker.parked(), 12U);
+  // The node's own has a share here, too.
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(lab.worker.send(Frame(ipv6("2001:db8:2::1", "2001:db8:2::51") / udp(7, 8)), {}));
+    lab.run();
+  }
+  EXPECT_EQ(lab.worker.parked(), 16U);
+  EXPECT_EQ(lab.drops("no-buffer"), 0U);
+}
+
+TEST(EgressPark, SuperFramesThatWaitLeaveMostLargeBuffersToTheRest) {
+  Lab lab({.pool = {.large_count = 8}});
+  lab.set_neighbor(1, "10.0.1.50", host_mac, 1);  // the errors about them are sent at once
+  for (std::uint8_t i = 0; i < 8; ++i) {
+    lab.backend.inject(
+        "eth1",
+        MemoryFrame{
+            .bytes = inbound() /
+                     ipv4("10.0.1.50", Ipv4Address{{10, 0, 2, static_cast<std::uint8_t>(60 + i)}}).dont_fragment() /
+                     tcp(1, 2).partial_checksum() / payload_of(9000),
+            .checksum = ChecksumState::partial,
+            .segments = SegmentType::tcp4,
+            .segment_size = 1460,
+            .checksum_start = 34,
+            .checksum_offset = 16});
+    lab.run();
+  }
+  EXPECT_EQ(lab.worker.parked(), 2U);
+  EXPECT_EQ(lab.drops("park-full"), 6U);
+  EXPECT_THAT(lab.sink.neighbors, SizeIs(8));
+  lab.advance(std::chrono::seconds{4});
+  EXPECT_EQ(lab.worker.parked(), 0U);
+  EXPECT_THAT(lab.worker.poll_at(), testing::Gt(lab.now));  // no empty queue is left over
+}
+
 TEST(EgressPark, ErrorsAboutAnAbandonedQueueDoNotPushItOut) {
   // Each error goes to an unknown neighbour itself, and the park is full.
   Lab lab({.egress = {.parked_packets = 4, .parked_strangers = 4, .parked_per_neighbor = 4, .stranger_neighbors = 1}});

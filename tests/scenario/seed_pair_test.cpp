@@ -107,6 +107,29 @@ TEST_F(SeedPair, ATargetThatDiesGetsNoMoreRequestsAndComesBack) {
   EXPECT_THAT(world.fetch(8), Contains(std::string("t1")));
 }
 
+TEST_F(SeedPair, AScanOfUnusedAddressesDoesNotKeepATargetFromBeingFound) {
+  start();
+  // Silent until its neighbour entry is gone as well.
+  world.t1->set_silent(true);
+  world.net.run_for(seconds{60});
+  EXPECT_THAT(world.fetch(4), Each(std::string("t2")));
+  // 400 addresses a second of the targets' /48, each asked once, and none of them there.
+  auto scan = [&, next = 0](Duration duration) mutable {
+    for (const Time end = world.net.now() + duration; world.net.now() < end;) {
+      const Ipv6Address unused = *parse_ipv6("2001:db8:ffff::bad:" + std::to_string(1000 + next++));
+      world.client->ping(unused, milliseconds{1}, [](bool) {});
+      world.net.run_for(milliseconds{2} + std::chrono::microseconds{500});
+    }
+  };
+  scan(seconds{5});
+  world.t1->set_silent(false);
+  scan(seconds{5});
+  const Report targets = world.nodes[first]->command("show targets");
+  for (const auto& row : targets.tables.at(0).rows) EXPECT_THAT(row, Contains(Cell{std::string("up")}));
+  EXPECT_THAT(world.fetch(8), Contains(std::string("t1")));
+  EXPECT_EQ(world.master(), first);
+}
+
 TEST_F(SeedPair, HostsOfBothNetworksRouteThroughTheMaster) {
   start();
   EXPECT_TRUE(world.ping(*world.client, "2001:db8:ffff::1:1"));
