@@ -41,15 +41,27 @@ bool InterfaceManager::refresh(const std::string& name, Time now) {
 bool InterfaceManager::retry(Time now) {
   bool changed = false;
   for (auto& [number, entry] : entries_) {
-    if (entry.retry_at <= now) changed = update(entry, now) || changed;
+    if (!is_due(entry, now)) continue;
+    entry.retry_at = std::min(entry.retry_at, now);
+    changed = update(entry, now) || changed;
   }
   return changed;
 }
 
+// Due at once when a worker has given back what an entry waits for: the release itself wakes the control thread.
 Time InterfaceManager::poll_at() const {
   Time next = never;
-  for (const auto& [number, entry] : entries_) next = std::min(next, entry.retry_at);
+  for (const auto& [number, entry] : entries_) next = std::min(next, is_due(entry, Time{}) ? Time{} : entry.retry_at);
   return next;
+}
+
+bool InterfaceManager::is_due(const Entry& entry, Time now) const {
+  return entry.retry_at <= now || (entry.waits_for_release && !is_leaving(entry.object.spec.name));
+}
+
+bool InterfaceManager::is_leaving(const std::string& name) const {
+  const auto [first, last] = leaving_.equal_range(name);
+  return std::any_of(first, last, [](const auto& item) { return !item.second.expired(); });
 }
 
 bool InterfaceManager::update(Entry& entry, Time now) {
@@ -60,6 +72,7 @@ bool InterfaceManager::update(Entry& entry, Time now) {
     entry.link = {};
     entry.reason = entry.object.state == LifeCycle::registered ? "disabled" : "not registered";
     entry.retry_at = never;
+    entry.waits_for_release = false;
   } else {
     entry.link = backend_.link(entry.object.spec.name);
     // What is gone must be given back by every worker before its successor can be taken: not in this call.
@@ -78,8 +91,16 @@ bool InterfaceManager::update(Entry& entry, Time now) {
 
 void InterfaceManager::open(Entry& entry, Time now) {
   entry.retry_at = now + retry_interval;
+  entry.waits_for_release = false;
   if (!entry.link.exists) {
     entry.reason = "no such interface";
+    return;
+  }
+  std::erase_if(leaving_, [](const auto& item) { return item.second.expired(); });
+  if (leaving_.contains(entry.object.spec.name)) {
+    entry.retry_at = now + reopen_delay;
+    entry.waits_for_release = true;
+    entry.reason = "being taken again";
     return;
   }
   auto opened = backend_.open(entry.object.spec, workers_);
@@ -94,6 +115,7 @@ void InterfaceManager::open(Entry& entry, Time now) {
 
 void InterfaceManager::close(Entry& entry) {
   if (entry.io == nullptr) return;
+  leaving_.emplace(entry.object.spec.name, entry.io);
   closed_.push_back(std::move(entry.io));
   entry.io = nullptr;
   ++ports_version_;

@@ -21,7 +21,7 @@ namespace trivet::core {
 class InterfaceManager {
  public:
   static constexpr Duration retry_interval = std::chrono::seconds{1};
-  static constexpr Duration reopen_delay = std::chrono::milliseconds{100};  // of an interface that was gone
+  static constexpr Duration reopen_delay = std::chrono::milliseconds{100};  // of one that was gone or is still held
 
   InterfaceManager(IoBackend& backend, std::size_t workers) : backend_(backend), workers_(workers) {}
 
@@ -49,7 +49,10 @@ class InterfaceManager {
     LinkInfo link;
     std::string reason;  // why it is not up
     Time retry_at = never;
+    bool waits_for_release = false;  // this node itself still holds the interface: see leaving_
   };
+  [[nodiscard]] bool is_leaving(const std::string& name) const;
+  [[nodiscard]] bool is_due(const Entry& entry, Time now) const;
   bool update(Entry& entry, Time now);
   void open(Entry& entry, Time now);
   void close(Entry& entry);
@@ -58,6 +61,8 @@ class InterfaceManager {
   std::size_t workers_;
   std::map<InterfaceId, Entry> entries_;
   std::vector<std::shared_ptr<InterfaceIo>> closed_;
+  // By name: closed, but alive as long as a worker uses its ports. Such an interface cannot be taken again yet.
+  std::multimap<std::string, std::weak_ptr<InterfaceIo>> leaving_;
   std::uint64_t ports_version_ = 0;
 };
 
