@@ -43,6 +43,7 @@ class Canonicaliser {
 
   Tree run(const Tree& tree) {
     Tree result;
+    result.source = tree.source;
     result.hostname = tree.hostname;
     result.modules = tree.modules;
     for (const Object& object : tree.objects) {

@@ -27,7 +27,14 @@ class Checker {
 
   std::optional<ConfigView> run() {
     check_head();
-    for (const Object& object : tree_->objects) check_object(object);
+    const std::size_t errors_before = count_errors();
+    for (const Object& object : tree_->objects) {
+      check_object(object);
+      if (count_errors() - errors_before >= TreeLimits::problems) {
+        problems_->error(start(), "too many errors; the rest is not checked");
+        return std::nullopt;
+      }
+    }
     check_references();
     sort_objects();
     add_settings();
@@ -61,17 +68,7 @@ class Checker {
   }
 
   // The file, without line: for what is missing.
-  [[nodiscard]] Position start() const {
-    Position position;
-    if (tree_->hostname) {
-      position.source = tree_->hostname->position.source;
-    } else if (!tree_->modules.empty()) {
-      position.source = tree_->modules.front().position.source;
-    } else if (!tree_->objects.empty()) {
-      position.source = tree_->objects.front().position.source;
-    }
-    return position;
-  }
+  [[nodiscard]] Position start() const { return {tree_->source, 0, 0}; }
 
   void check_hostname(const Element& name) {
     const auto is_allowed = [](char c) {
@@ -107,11 +104,26 @@ class Checker {
     view.index = object.index;
     view.state = section->spec.has_life_cycle ? object.state : LifeCycle::enabled;
     view.position = object.position;
-    for (const ResolvedParameter& resolved : resolve_parameters(object, *schema_)) {
+    const std::vector<ResolvedParameter> parameters = resolve_parameters(object, *schema_);
+    if (parameters.size() > TreeLimits::parameters) {
+      problems_->error(object.position, object_name(object.section, object.index) + " has " +
+                                            std::to_string(parameters.size()) + " parameters, at most " +
+                                            std::to_string(TreeLimits::parameters) + " are read");
+      return;
+    }
+    for (const ResolvedParameter& resolved : parameters) {
       check_parameter(object, resolved, view);
     }
+    if (object.is_faulty) bad_.insert({view.section, view.index});
     add_defaults(view);
     view_.objects.push_back(std::move(view));
+  }
+
+  std::size_t count_errors() {
+    for (; counted_ < problems_->list().size(); ++counted_) {
+      if (problems_->list()[counted_].severity == Severity::error) ++errors_;
+    }
+    return errors_;
   }
 
   static std::string not_loaded(const std::string& owner) {
@@ -128,8 +140,8 @@ class Checker {
       }
       known.push_back(section->spec.name);
     }
-    const std::string hint =
-        nearest(object.section, known) ? suggestion(object.section, known) : ", no installed module declares it";
+    const std::string hint = nearest(object.section, known) ? suggestion(object.section, known)
+                                                            : ", no installed module declares it" + refused_libraries();
     problems_->error(object.position, "unknown section or command " + quoted(object.section) + hint);
   }
 
@@ -171,6 +183,11 @@ class Checker {
       return;
     }
     if (resolved.is_overridden) return;
+    if (key.is_reserved) {
+      problems_->warning(parameter.position, parameter.keyword + " of " + object_name(object.section, object.index) +
+                                                 " has no effect in this version; it is kept and saved");
+      return;
+    }
     for (Reference& reference : references) references_.push_back({view_.objects.size(), std::move(reference)});
     view.given.push_back(key.name);
     view.parameters.push_back({key.name, std::move(*values), parameter.position});
@@ -187,15 +204,25 @@ class Checker {
     const auto elsewhere = schema_->sections_with_key(parameter.keyword);
     if (nearest(parameter.keyword, known) || elsewhere.empty()) {
       text += suggestion(parameter.keyword, known);
+      if (!nearest(parameter.keyword, known)) text += refused_libraries();
     } else {
       text += ", it is one of " + elsewhere.front();
     }
     problems_->error(parameter.position, std::move(text));
   }
 
+  // Whoever would declare what is unknown may be installed but broken.
+  [[nodiscard]] std::string refused_libraries() const {
+    std::string text;
+    for (const std::string& sentence : schema_->refused()) {
+      text += (text.empty() ? "; an installed module could not be asked: " : "; ") + sentence;
+    }
+    return text;
+  }
+
   void add_defaults(SectionView& view) {
     for (const SchemaKey* key : schema_->keys(view.section)) {
-      if (key->loaded == Loaded::no || view.has(key->spec.name)) continue;
+      if (key->loaded == Loaded::no || key->spec.is_reserved || view.has(key->spec.name)) continue;
       Problems scratch;  // a wrong default is the module's fault: Schema::check_completeness tells
       auto values = read_default(key->spec, *schema_, scratch);
       if (values) view.parameters.push_back({key->spec.name, std::move(*values), {}});
@@ -206,12 +233,14 @@ class Checker {
   void check_references() {
     std::set<std::pair<std::string_view, std::uint32_t>> existing;
     for (const SectionView& object : view_.objects) existing.insert({object.section, object.index});
+    std::set<std::pair<std::string_view, std::uint32_t>> in_tree;
+    for (const Object& object : tree_->objects) in_tree.insert({object.section, object.index});
     for (const FoundReference& found : references_) {
       const Reference& reference = found.reference;
       if (existing.contains({reference.section, reference.index})) continue;
       SectionView& object = view_.objects[found.object];
       object.has_open_reference = true;
-      const bool is_in_tree = tree_->find(reference.section, reference.index) != nullptr;
+      const bool is_in_tree = in_tree.contains({reference.section, reference.index});
       // A wrong definition has its own error.
       if (is_in_tree && problems_->has_errors()) continue;
       const std::string name = object_name(object.section, object.index);
@@ -247,6 +276,8 @@ class Checker {
   ConfigView view_;
   std::vector<FoundReference> references_;
   std::set<std::pair<std::string, std::uint32_t>> bad_;
+  std::size_t counted_ = 0;  // problems that count_errors() has seen
+  std::size_t errors_ = 0;   // and how many of them are errors
 };
 
 }  // namespace

@@ -33,6 +33,7 @@ ConfigFormat detect_format(std::string_view file_name, std::string_view text) {
 
 Tree parse_configuration(std::string_view text, const std::string& source, ConfigFormat format, Problems& problems) {
   Tree tree;
+  tree.source = source;
   if (format == ConfigFormat::toml) {
     parse_toml(text, source, tree, problems);
   } else {

@@ -64,6 +64,8 @@ void declare_network(CoreDeclarations& core) {
   core.key(address("virt6", ElementType::ipv6, "IPv6 address that the VRRP master holds."));
   core.key(make_list_key("network", "interfaces", "interface", reference_element("interface"),
                          "Interfaces through which the network is reached."));
+  core.key(reserved_key(make_key("network", "nat", word_element("side", {"inside", "outside"}), "",
+                                 "The network's side of address translation.")));
 }
 
 void declare_gateway(CoreDeclarations& core) {

@@ -75,6 +75,7 @@ class NativeParser {
     // one mistake is one error.
     if (!lexed.is_good) {
       note_head_line(lexed.tokens);
+      note_fault();
       if (!section_ && line.find('{') != std::string_view::npos) section_ = OpenSection{"", position, nullptr, true};
       return;
     }
@@ -95,6 +96,11 @@ class NativeParser {
     tree_->has_modules_line = tree_->has_modules_line || keyword == "modules";
   }
 
+  // Part of the open section is wrong, and has been reported.
+  void note_fault() {
+    if (section_ && section_->object != nullptr) section_->object->is_faulty = true;
+  }
+
   void section_line(std::span<const Token> tokens) {
     const Token& first = tokens.front();
     if (first.kind == TokenKind::close) {
@@ -113,6 +119,8 @@ class NativeParser {
                                              " opened in line " + std::to_string(section_->position.line) +
                                              ", '}' is missing before it");
       }
+      // Either '}' is missing here, or this is a section within a section, and one '}' too many comes.
+      may_close_again_ = may_close_again_ || tokens.back().kind == TokenKind::open;
       section_.reset();
       command_line(tokens);
       return;
@@ -137,12 +145,14 @@ class NativeParser {
     for (const Token& token : tokens) {
       if (token.kind != TokenKind::word) {
         problems_->error(token.position, "a brace inside a parameter; text with braces is written in quotes");
+        note_fault();
         return;
       }
     }
     const Token& first = tokens.front();
     if (!is_bare_word(first) || !is_keyword(text_of(first))) {
       problems_->error(first.position, quoted(text_of(first)) + " is no keyword" + comment_hint(first));
+      note_fault();
       return;
     }
     if (object == nullptr) return;
@@ -150,7 +160,7 @@ class NativeParser {
     parameter.keyword = text_of(first);
     parameter.words = words_of(tokens.subspan(1));
     parameter.position = first.position;
-    object->parameters.push_back(std::move(parameter));
+    builder_.add(*object, std::move(parameter));
   }
 
   static std::string comment_hint(const Token& token) {
@@ -161,6 +171,10 @@ class NativeParser {
 
   void command_line(std::span<const Token> tokens) {
     const Token& first = tokens.front();
+    if (first.kind == TokenKind::close && tokens.size() == 1 && may_close_again_) {
+      may_close_again_ = false;
+      return;
+    }
     if (first.kind != TokenKind::word) {
       problems_->error(first.position, first.kind == TokenKind::close ? "'}' without an open section"
                                                                       : "'{' without a section before it");
@@ -222,6 +236,7 @@ class NativeParser {
       return;
     }
     problems_->error(braces[1].position, "text behind '{'; each parameter stands on a line of its own");
+    note_fault();
     if (braces.back().kind == TokenKind::close) section_.reset();
   }
 
@@ -233,9 +248,11 @@ class NativeParser {
     const auto number = token.word.elements.size() == 1 ? parse_number(text, TreeLimits::index) : std::nullopt;
     if (number && *number != 0) return static_cast<std::uint32_t>(*number);
     const bool is_list = token.word.elements.size() > 1 || parse_range(text, TreeLimits::index);
-    problems_->error(token.position, is_list && !number ? "a section is opened for one number at a time"
-                                                        : quoted(text) + " is no number from 1 to " +
-                                                              std::to_string(TreeLimits::index));
+    const bool is_zero = number && *number == 0;
+    problems_->error(token.position, is_zero              ? "the numbers of a section begin with 1, not 0"
+                                     : is_list && !number ? "a section is opened for one number at a time"
+                                                          : quoted(text) + " is no number from 1 to " +
+                                                                std::to_string(TreeLimits::index));
     return std::nullopt;
   }
 
@@ -250,6 +267,13 @@ class NativeParser {
       if (const auto near = nearest(section, commands()); near && names == 1) {
         problems_->error(tokens.front().position,
                          "unknown command " + quoted(section) + suggestion(section, commands()));
+        return;
+      }
+      if (names == 1) {
+        // Nobody knows whether it is a section at all: it is not kept, so that nothing else is said about it.
+        problems_->error(tokens.front().position,
+                         quoted(name) + " is no command; if it is a section, '{' is missing behind it");
+        section_ = OpenSection{name, tokens.front().position, nullptr, true};
         return;
       }
       problems_->error(tokens.back().position, "'{' is missing behind " + quoted(name));
@@ -279,6 +303,7 @@ class NativeParser {
   TreeBuilder builder_;
   Problems* problems_;
   std::optional<OpenSection> section_;
+  bool may_close_again_ = false;  // one '}' without section follows from an error that has been reported
 };
 
 }  // namespace

@@ -70,16 +70,19 @@ bool share_a_name(const SectionSpec& a, const SectionSpec& b) {
   return a.name == b.name || is_plural_of(a.name, b.name) || is_plural_of(b.name, a.name);
 }
 
-// `list` gains `entry`, or the error says with what it collides. Unloaded entries give way silently.
+bool gives_way(const SchemaKey& key) { return key.loaded == Loaded::no || key.spec.is_reserved; }
+bool gives_way(const SchemaSection& section) { return section.loaded == Loaded::no; }
+
+// `list` gains `entry`, or the error says with what it collides. Unloaded and reserved entries give way silently.
 template <class Entry>
 Result<void> insert(std::vector<Entry>& list, Entry entry, const std::string& title) {
   std::vector<const Entry*> rivals;
   for (const Entry& other : list) {
     if (share_a_name(other.spec, entry.spec)) rivals.push_back(&other);
   }
-  if (!rivals.empty() && entry.loaded == Loaded::no) return {};
+  if (!rivals.empty() && gives_way(entry)) return {};
   for (const Entry* rival : rivals) {
-    if (rival->loaded == Loaded::yes) {
+    if (!gives_way(*rival)) {
       return fail(title + " of " + quoted(entry.owner) + " exists already: " + quoted(rival->owner) + " has declared " +
                   quoted(rival->spec.name));
     }

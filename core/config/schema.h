@@ -31,9 +31,13 @@ struct SchemaSection {
 class Schema {
  public:
   // The error is a sentence that names both owners, or what is wrong with the specification. What an installed but
-  // unloaded module declares never collides: loaded modules win, then the first.
+  // unloaded module declares never collides: loaded modules win, then the first. Nor does a reserved key: it gives way.
   Result<void> open_section(SectionSpec section, std::string owner, Loaded loaded = Loaded::yes);
   Result<void> add_key(KeySpec key, std::string owner, Loaded loaded = Loaded::yes);
+  // An installed module that could not be asked what it declares, and why, in a sentence: for messages about what is
+  // unknown.
+  void note_refused(std::string sentence) { refused_.push_back(std::move(sentence)); }
+  [[nodiscard]] const std::vector<std::string>& refused() const { return refused_; }
   // After all modules: keys whose section nobody opens, references to sections that nobody opens, defaults that are no
   // valid value. One sentence each.
   [[nodiscard]] std::vector<std::string> check_completeness() const;
@@ -50,6 +54,7 @@ class Schema {
   [[nodiscard]] std::vector<std::string> sections_with_key(std::string_view name) const;
 
  private:
+  std::vector<std::string> refused_;
   std::vector<SchemaSection> sections_;
   std::vector<SchemaKey> keys_;
 };

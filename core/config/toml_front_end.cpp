@@ -182,17 +182,7 @@ class TomlReader {
 
   void add(const Entry& entry, Object& object, std::optional<std::vector<Word>> read_words, bool is_flat) {
     if (!read_words) return;
-    std::vector<Word>& words = *read_words;
-    std::size_t size = 0;
-    for (const Word& word : words) {
-      for (const Element& element : word.elements) size += element.text.size() + 1;
-    }
-    if (size > TreeLimits::value_size) {
-      problems_->error(entry.position, "the value of " + quoted(entry.name) + " has " + std::to_string(size) +
-                                           " bytes, at most " + std::to_string(TreeLimits::value_size) + " are read");
-      return;
-    }
-    object.parameters.push_back({entry.name, std::move(words), is_flat, entry.position});
+    builder_.add(object, {entry.name, std::move(*read_words), is_flat, entry.position});
   }
 
   // A scalar or an array of scalars as one word; no word for an empty array; none for a wrong value (reported).
@@ -233,7 +223,7 @@ class TomlReader {
                                              "or an array of them is needed");
       return std::nullopt;
     }
-    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+    const auto is_control = [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; };
     if (std::ranges::any_of(element.text, is_control)) {
       problems_->error(element.position, "a control character in the value of " + entry.name);
       return std::nullopt;
@@ -246,6 +236,30 @@ class TomlReader {
   TreeBuilder builder_;
   Problems* problems_;
 };
+
+// Whether the library fails on `text` without being able to say where.
+bool fails_without_place(std::string_view text) {
+  try {
+    static_cast<void>(toml::parse(text));
+  } catch (const toml::parse_error&) {
+    return false;
+  } catch (const std::logic_error&) {
+    return true;
+  }
+  return false;
+}
+
+// The line on which the library fails without saying where: the first one with which the text fails. The parser goes
+// through the text once, so what follows that line does not matter.
+std::uint32_t line_of_fault(std::string_view text) {
+  std::vector<std::size_t> ends;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\n' || i + 1 == text.size()) ends.push_back(i + 1);
+  }
+  const auto first =
+      std::ranges::partition_point(ends, [&](std::size_t end) { return !fails_without_place(text.substr(0, end)); });
+  return static_cast<std::uint32_t>(std::min<std::ptrdiff_t>(first - ends.begin(), std::ssize(ends) - 1) + 1);
+}
 
 }  // namespace
 
@@ -264,7 +278,7 @@ void parse_toml(std::string_view text, const std::string& source, Tree& tree, Pr
     const toml::source_position& at = error.source().begin;
     problems.error({source, at.line, at.column}, "TOML: " + std::string(error.description()));
   } catch (const std::logic_error& error) {
-    problems.error({source, 0, 0}, std::string("TOML: ") + error.what());
+    problems.error({source, line_of_fault(text), 0}, std::string("TOML: ") + error.what());
   }
   // Unknown what follows: nothing is missing for sure.
   tree.has_hostname_line = true;

@@ -83,9 +83,11 @@ class TomlWriter {
 
   static std::string value(std::span<const Parameter* const> parameters, const KeySpec* key) {
     if (parameters.size() == 1 && is_flat(*parameters.front(), key)) return flat(*parameters.front(), key);
-    // One element each: a plain array says the same.
+    // One element each: a plain array says the same, if it is not too long for one value.
+    std::size_t size = 0;
+    for (const Parameter* parameter : parameters) size += value_size(parameter->words);
     const bool is_plain =
-        parameters.size() > 1 && key != nullptr && is_split(*key) &&
+        parameters.size() > 1 && size <= TreeLimits::value_size && key != nullptr && is_split(*key) &&
         std::ranges::all_of(parameters, [](const Parameter* parameter) { return is_one(*parameter); });
     std::string text = "[";
     for (std::size_t i = 0; i < parameters.size(); ++i) {

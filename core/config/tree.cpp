@@ -40,6 +40,14 @@ bool is_plural_of(std::string_view plural, std::string_view singular) {
          plural.substr(0, plural.size() - 3) == singular.substr(0, singular.size() - 1);
 }
 
+std::size_t value_size(const std::vector<Word>& words) {
+  std::size_t size = 0;
+  for (const Word& word : words) {
+    for (const Element& element : word.elements) size += element.text.size() + 1;
+  }
+  return size;
+}
+
 std::string object_name(std::string_view section, std::uint32_t index) {
   std::string name(section);
   if (index != 0) name += ' ' + std::to_string(index);

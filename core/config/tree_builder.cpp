@@ -40,13 +40,25 @@ std::string name_list(const std::string& section, const std::vector<std::uint32_
 
 std::string_view is_or_are(const std::vector<std::uint32_t>& numbers) { return numbers.size() == 1 ? "is" : "are"; }
 
-bool contains(const std::vector<std::uint32_t>& numbers, std::uint32_t number) {
-  return std::ranges::find(numbers, number) != numbers.end();
-}
-
 bool is_single(const Word& word) { return word.elements.size() == 1; }
 
 }  // namespace
+
+TreeBuilder::TreeBuilder(Tree& tree, Problems& problems) : tree_(&tree), problems_(&problems) { index_objects(); }
+TreeBuilder::~TreeBuilder() { drop_removed(); }
+
+void TreeBuilder::index_objects() {
+  sections_.clear();
+  for (std::size_t i = 0; i < tree_->objects.size(); ++i) {
+    sections_[tree_->objects[i].section].emplace(tree_->objects[i].index, i);
+  }
+}
+
+void TreeBuilder::drop_removed() {
+  if (removed_ == 0) return;
+  std::erase_if(tree_->objects, [](const Object& object) { return object.section.empty(); });
+  removed_ = 0;
+}
 
 void TreeBuilder::hostname(const Position& position, const std::vector<Word>& words) {
   tree_->has_hostname_line = true;
@@ -81,16 +93,16 @@ void TreeBuilder::modules(const Position& position, const std::vector<Word>& wor
   tree_->modules = std::move(list);
 }
 
-Object* TreeBuilder::find(std::string_view section, std::uint32_t index) {
-  for (Object& object : tree_->objects) {
-    if (object.index == index && object.section == section) return &object;
-  }
-  return nullptr;
+Object* TreeBuilder::find(const std::string& section, std::uint32_t index) {
+  const auto numbers = sections_.find(section);
+  if (numbers == sections_.end()) return nullptr;
+  const auto place = numbers->second.find(index);
+  return place == numbers->second.end() ? nullptr : &tree_->objects[place->second];
 }
 
 Object* TreeBuilder::open(const Position& position, const std::string& section, std::uint32_t index) {
   if (Object* object = find(section, index)) return object;
-  if (tree_->objects.size() >= TreeLimits::objects) {
+  if (tree_->objects.size() - removed_ >= TreeLimits::objects) {
     problems_->error(position, "more than " + std::to_string(TreeLimits::objects) + " objects");
     return nullptr;
   }
@@ -99,21 +111,28 @@ Object* TreeBuilder::open(const Position& position, const std::string& section, 
   object.index = index;
   object.state = index == 0 ? LifeCycle::enabled : LifeCycle::defined;
   object.position = position;
+  sections_[section].emplace(index, tree_->objects.size());
   tree_->objects.push_back(std::move(object));
   return &tree_->objects.back();
 }
 
-std::optional<std::string> TreeBuilder::resolve_section(const Element& name) {
-  std::vector<std::string> known;
-  for (const Object& object : tree_->objects) {
-    if (object.section == name.text) return object.section;
+void TreeBuilder::add(Object& object, Parameter parameter) {
+  const std::size_t size = value_size(parameter.words);
+  if (size > TreeLimits::value_size) {
+    problems_->error(parameter.position, "the value of " + quoted(parameter.keyword) + " has " + std::to_string(size) +
+                                             " bytes, at most " + std::to_string(TreeLimits::value_size) + " are read");
+    return;
   }
-  for (const Object& object : tree_->objects) {
-    if (is_plural_of(name.text, object.section)) return object.section;
-    if (std::ranges::find(known, object.section) == known.end()) {
-      known.push_back(object.section);
-      known.push_back(object.section + 's');
-    }
+  object.parameters.push_back(std::move(parameter));
+}
+
+std::optional<std::string> TreeBuilder::resolve_section(const Element& name) {
+  if (sections_.contains(name.text)) return name.text;
+  std::vector<std::string> known;
+  for (const auto& [section, numbers] : sections_) {
+    if (is_plural_of(name.text, section)) return section;
+    known.push_back(section);
+    known.push_back(section + 's');
   }
   problems_->error(name.position, "no " + quoted(name.text) + " is defined above this line" +
                                       (nearest(name.text, known) ? suggestion(name.text, known) : ""));
@@ -121,10 +140,7 @@ std::optional<std::string> TreeBuilder::resolve_section(const Element& name) {
 }
 
 std::vector<std::uint32_t> TreeBuilder::object_numbers(const std::string& section, const Word& list) {
-  std::set<std::uint32_t> existing;
-  for (const Object& object : tree_->objects) {
-    if (object.section == section) existing.insert(object.index);
-  }
+  const Numbers& existing = sections_.at(section);
   std::set<std::uint32_t> seen;
   std::vector<std::uint32_t> numbers;
   std::vector<std::uint32_t> missing;
@@ -135,6 +151,12 @@ std::vector<std::uint32_t> TreeBuilder::object_numbers(const std::string& sectio
       problems_->error(element.position, quoted(element.text) + " is no number of a " + section +
                                              "; numbers are written as 1,2,3 or 1-3");
       continue;
+    }
+    named_ += range->second - range->first + 1;
+    if (named_ > TreeLimits::named) {
+      problems_->error(element.position, "the commands of this file name more than " +
+                                             std::to_string(TreeLimits::named) + " objects in all");
+      return {};
     }
     for (std::uint64_t number = range->first; number <= range->second; ++number) {
       const auto index = static_cast<std::uint32_t>(number);
@@ -179,6 +201,11 @@ void TreeBuilder::life_cycle(const Position& position, LifeCycleVerb verb, const
   }
   const auto section = resolve_section(words.front().elements.front());
   if (!section) return;
+  if (const Numbers& numbers = sections_.at(*section); numbers.size() == 1 && numbers.contains(0)) {
+    problems_->error(position, *section + " has no number and is always enabled; " + std::string(name) +
+                                   " is for sections with a number");
+    return;
+  }
   std::vector<std::uint32_t> unregistered;
   const Position& numbers_position = words[1].elements.front().position;
   for (const std::uint32_t index : object_numbers(*section, words[1])) {
@@ -209,8 +236,20 @@ void TreeBuilder::remove(const Position& position, const std::vector<Word>& word
     problems_->error(position, "which " + *section + "? Say a number, such as: no " + *section + " 1");
     return;
   }
-  std::erase_if(tree_->objects,
-                [&](const Object& object) { return object.section == *section && contains(numbers, object.index); });
+  Numbers& places = sections_.at(*section);
+  for (const std::uint32_t number : numbers) {
+    const auto place = places.find(number);
+    if (place == places.end()) continue;
+    tree_->objects[place->second] = Object{};
+    places.erase(place);
+    ++removed_;
+  }
+  if (places.empty()) sections_.erase(*section);
+  // Not with each removal: that would move all objects each time.
+  if (removed_ > TreeLimits::objects) {
+    drop_removed();
+    index_objects();
+  }
 }
 
 }  // namespace trivet::core

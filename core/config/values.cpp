@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -92,7 +93,7 @@ class ValueReader {
       const Position& where = count > key_->words.size() ? parameter.words[key_->words.size()].elements.front().position
                                                          : parameter.position;
       wrong(where, parameter.keyword + (is_empty                     ? " needs a value"
-                                        : count > key_->words.size() ? " has too many words" + text_hint()
+                                        : count > key_->words.size() ? " has too many words" + extra_hint(parameter)
                                                                      : " has too few words"));
       return std::nullopt;
     }
@@ -109,7 +110,20 @@ class ValueReader {
     is_good_ = false;
   }
 
-  // "name Rack 3": the usual reason for too many words.
+  // "port 80// web": two slashes inside a word are text.
+  static bool has_slashes(const Element& element) {
+    return !element.quoted && element.text.find("//") != std::string::npos;
+  }
+  static constexpr const char* slashes_hint = ", a comment needs a blank before //";
+
+  // The usual reasons for too many words.
+  [[nodiscard]] std::string extra_hint(const Parameter& parameter) const {
+    const bool is_comment = std::ranges::any_of(
+        parameter.words, [](const Word& word) { return std::ranges::any_of(word.elements, has_slashes); });
+    return is_comment ? slashes_hint : text_hint();
+  }
+
+  // "name Rack 3"
   [[nodiscard]] std::string text_hint() const {
     const bool is_text = key_->words.back().elements.back().type == ElementType::text;
     return is_text ? ", text with blanks is written in quotes" : "";
@@ -142,7 +156,8 @@ class ValueReader {
     const bool is_key_itself = key_->words.size() == 1 && key_->words.front().elements.size() == 1;
     const std::string what =
         is_key_itself || spec.name.empty() || spec.name == key_->name ? key_->name : spec.name + " of " + key_->name;
-    problems_->error(element.position, what + ' ' + quoted(element.text) + ' ' + value.error().text);
+    problems_->error(element.position, what + ' ' + quoted(element.text) + ' ' + value.error().text +
+                                           (has_slashes(element) ? slashes_hint : ""));
     is_good_ = false;
   }
 
@@ -256,6 +271,9 @@ Result<ElementValue> read_element(const ElementSpec& spec, std::string_view text
     }
     case ElementType::word:
       if (std::ranges::find(spec.choices, text) == spec.choices.end()) {
+        if (std::ranges::find(spec.later_choices, text) != spec.later_choices.end()) {
+          return fail("is not available in this version, " + choice_list(spec));
+        }
         const auto near = nearest(text, spec.choices);
         const bool say_near = near && spec.choices.size() > 1;
         return fail((say_near ? "is unknown, did you mean " + quoted(*near) + "? " + choice_list(spec)
@@ -321,6 +339,7 @@ std::string usage(const KeySpec& key) {
 
 std::vector<ResolvedParameter> resolve_parameters(const Object& object, const Schema& schema) {
   std::vector<ResolvedParameter> resolved;
+  std::map<const SchemaKey*, std::size_t> last;  // of a key that is not repeatable: its last place in `resolved`
   for (const Parameter& parameter : object.parameters) {
     const SchemaKey* key = schema.find_key(object.section, parameter.keyword);
     if (key == nullptr) {
@@ -328,7 +347,9 @@ std::vector<ResolvedParameter> resolve_parameters(const Object& object, const Sc
       continue;
     }
     if (!key->spec.repeatable) {
-      for (ResolvedParameter& other : resolved) other.is_overridden = other.is_overridden || other.key == key;
+      const auto [place, is_first] = last.emplace(key, resolved.size());
+      if (!is_first) resolved[place->second].is_overridden = true;
+      place->second = resolved.size();
     }
     const bool is_flat = parameter.flat && parameter.words.size() == 1;
     if (!is_flat) {

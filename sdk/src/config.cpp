@@ -95,6 +95,11 @@ KeySpec make_tuple_key(std::string section, std::string name, std::vector<Elemen
   return key;
 }
 
+KeySpec reserved_key(KeySpec key) {
+  key.is_reserved = true;
+  return key;
+}
+
 std::int64_t ParameterView::integer(std::size_t element, std::size_t word) const {
   const ElementValue* value = element_at(*this, word, element);
   const std::int64_t* number = value == nullptr ? nullptr : std::get_if<std::int64_t>(value);

@@ -40,6 +40,12 @@ INSTANTIATE_TEST_SUITE_P(
                    "3:15: error: port \"99999999999999999999\" is out of range, allowed is 1 to 65535"},
         WrongValue{"server 1 port 80x", "3:15: error: port \"80x\" is no whole number, allowed is 1 to 65535"},
         WrongValue{"server 1 port", "3:10: error: port needs a value; it is written: port <port>"},
+        WrongValue{"server 1 port 80// web",
+                   "3:20: error: port has too many words, a comment needs a blank before //; it is written: port "
+                   "<port>"},
+        WrongValue{"server 1 port 80//web",
+                   "3:15: error: port \"80//web\" is no whole number, allowed is 1 to 65535, a comment needs a blank "
+                   "before //"},
         WrongValue{"server 1 port 80 81", "3:18: error: port has too many words; it is written: port <port>"},
         WrongValue{"server 1 port 80,81", "3:15: error: port has 2 values instead of 1; it is written: port <port>"},
         WrongValue{"server 1 name Rack 3",
@@ -90,6 +96,14 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Rules, ConfigCheckError,
     testing::Values(
+        // One mistake is one error: what the object lacks because of it is not told.
+        WrongValue{"frobnicate",
+                   "3:1: error: \"frobnicate\" is no command; if it is a section, '{' is missing behind it"},
+        WrongValue{"interface 1 { name eth1 }",
+                   "3:15: error: text behind '{'; each parameter stands on a line of its own"},
+        WrongValue{"interface 1 {\nname \"eth1\n}", "4:6: error: the closing quote is missing on this line"},
+        WrongValue{"interface 1 {\nname eth1\nthreads 4\n}",
+                   "5:1: warning: threads 4 of interface 1 has no effect yet: one worker serves all interfaces"},
         WrongValue{"interface 1 { }", "3:1: error: interface 1 has no name, such as: name eth1"},
         WrongValue{"interface 1 name eth0123456789abc",
                    "3:13: error: name \"eth0123456789abc\" can be no interface's: at most 15 characters, no blank, '/' "
@@ -148,6 +162,63 @@ TEST(ConfigCheck, BothAddressesOfASlash31AreHosts) {
   EXPECT_THAT(problems_in_body("interface 1 name e\nnetwork 1 {\naddr 10.0.0.0\nmask 255.255.255.254\nreal 10.0.0.0\n"
                                "virt 10.0.0.1\ninterface 1\n}\n"),
               IsEmpty());
+}
+
+TEST(ConfigCheck, WhatIsMissingInAnEmptyFileNamesTheFile) {
+  for (const char* text : {"", "// only a comment\n"}) {
+    EXPECT_THAT(problems_of(text, full_schema()), ElementsAre(testing::StartsWith("f: warning: no hostname"),
+                                                              testing::StartsWith("f: error: no modules")));
+  }
+}
+
+TEST(ConfigCheck, ParametersOfAnObjectAndErrorsAreBounded) {
+  std::string text = "server 1 {\n";
+  for (std::size_t i = 0; i <= TreeLimits::parameters; ++i) text += "port 1\n";
+  EXPECT_THAT(problems_in_body(text + "}\n"),
+              ElementsAre("f:3:1: error: server 1 has 8193 parameters, at most 8192 are read"));
+  text.clear();
+  for (int i = 1; i <= 1000; ++i) text += "server " + std::to_string(i) + " frob 1\n";
+  const auto problems = problems_in_body(text);
+  EXPECT_EQ(problems.size(), TreeLimits::problems + 1);
+  EXPECT_THAT(problems.back(), HasSubstr("too many errors; the rest is not checked"));
+}
+
+TEST(ConfigCheck, AReservedKeyIsKeptAndSavedButHasNoEffect) {
+  Schema schema = full_schema();
+  const std::string body =
+      "interface 1 name e\nnetwork 1 {\nnat inside\naddr 10.0.0.0\nmask 255.0.0.0\ninterface 1\n}\n";
+  EXPECT_THAT(problems_of(head + body, schema),
+              ElementsAre("f:5:1: warning: nat of network 1 has no effect in this version; it is kept and saved"));
+  EXPECT_FALSE(view_of(body, schema).find("network", 1)->has("nat"));
+  EXPECT_THAT(save_native(parse_good(head + body), schema, {}), HasSubstr("          nat inside\n"));
+  EXPECT_THAT(save_toml(parse_good(head + body), schema, {}), HasSubstr("nat = \"inside\"\n"));
+  EXPECT_THAT(problems_of(head + "network 1 nat left\n", schema),
+              Contains("f:3:15: error: nat \"left\" is unknown, allowed are \"inside\" and \"outside\""));
+  // A module that has the key takes it.
+  must(schema.add_key(make_key("network", "nat", word_element("side", {"inside", "outside"}), "", ""), "nat"));
+  EXPECT_THAT(problems_of(head + body, schema), IsEmpty());
+  EXPECT_TRUE(view_of(body, schema).find("network", 1)->has("nat"));
+}
+
+TEST(ConfigCheck, AWordOfALaterVersionIsToldFromAMistake) {
+  Schema schema = make_core_schema();
+  KeySpec key = make_key("set", "method", word_element("method", {"rr", "hash"}), "", "");
+  key.words.front().elements.front().later_choices = {"agent"};
+  must(schema.add_key(std::move(key), "m"));
+  EXPECT_THAT(problems_of(head + "set method agent\n", schema),
+              ElementsAre("f:3:12: error: method \"agent\" is not available in this version, allowed are \"rr\" and "
+                          "\"hash\""));
+}
+
+TEST(ConfigCheck, WhatIsUnknownNamesModulesThatCouldNotBeAsked) {
+  Schema schema = make_core_schema();
+  schema.note_refused("/x/slb.so: is not an ELF file");
+  EXPECT_THAT(problems_of(head + "server 1 { }\n", schema),
+              ElementsAre("f:3:1: error: unknown section or command \"server\", no installed module declares it; an "
+                          "installed module could not be asked: /x/slb.so: is not an ELF file"));
+  EXPECT_THAT(problems_of(head + "set sessiontimeout 1\n", schema),
+              ElementsAre("f:3:5: error: unknown keyword \"sessiontimeout\" in set; an installed module could not be "
+                          "asked: /x/slb.so: is not an ELF file"));
 }
 
 TEST(ConfigCheck, MissingModulesIsAnErrorAndMissingHostnameAWarning) {

@@ -1,5 +1,6 @@
 // The native language: text to tree.
 #include "core/config/native_parser.h"
+#include "core/config/values.h"
 #include "tests/core/config_test_tools.h"
 
 namespace trivet::core::config_test {
@@ -188,12 +189,18 @@ INSTANTIATE_TEST_SUITE_P(
                   "2:1: error: \"hostname\" inside section \"server 1\" opened in line 1, '}' is missing before it"},
         WrongText{"server 1\n port 80\n}\n", "1:8: error: '{' is missing behind \"server 1\""},
         WrongText{"server 1\n{\n port 80\n}\n", "1:8: error: '{' is missing behind \"server 1\""},
+        WrongText{"frobnicate\n",
+                  "1:1: error: \"frobnicate\" is no command; if it is a section, '{' is missing behind it"},
+        WrongText{"server 1 {\n port 80\n target 1 {\n }\n}\n",
+                  "3:2: error: \"target\" inside section \"server 1\" opened in line 1, '}' is missing before it"},
+        WrongText{"gateway {\n}\nregister gateway 1\n",
+                  "3:1: error: gateway has no number and is always enabled; register is for sections with a number"},
         WrongText{"}\n", "1:1: error: '}' without an open section"},
         WrongText{"server 1 {\n port 80 }\n", "2:10: error: '}' stands on a line of its own"},
         WrongText{"server 1 { port 80\n}\n",
                   "1:12: error: text behind '{'; each parameter stands on a line of its own"},
         WrongText{"server 1 {\n} x\n", "2:3: error: text behind '}'; put it on a line of its own"},
-        WrongText{"server 0 {\n}\n", "1:8: error: \"0\" is no number from 1 to 65535"},
+        WrongText{"server 0 {\n}\n", "1:8: error: the numbers of a section begin with 1, not 0"},
         WrongText{"server 99999999999999999999 {\n}\n",
                   "1:8: error: \"99999999999999999999\" is no number from 1 to 65535"},
         WrongText{"server 1,2 {\n}\n", "1:8: error: a section is opened for one number at a time"},
@@ -242,6 +249,45 @@ TEST(ConfigNative, TextLinesAndObjectsAreBounded) {
   std::string text;
   for (std::size_t i = 1; i <= TreeLimits::objects + 1; ++i) text += "server " + std::to_string(i) + " { }\n";
   EXPECT_THAT(parse_errors(text), ElementsAre(HasSubstr("more than 8192 objects")));
+}
+
+// Time grows with the file, not with its square: at these sizes that would be minutes.
+TEST(ConfigNative, FilesAtTheLimitsAreRead) {
+  constexpr int objects = static_cast<int>(TreeLimits::objects);
+  std::string text;
+  for (int i = 1; i <= objects; ++i) {
+    const std::string name = (i % 2 == 0 ? "server " : "target ") + std::to_string(i);
+    text.append(name).append(" port 80\nregister ").append(name).append("\nenable ").append(name).append("\n");
+  }
+  const Tree tree = parse_good(text);
+  EXPECT_EQ(tree.objects.size(), TreeLimits::objects);
+  EXPECT_EQ(state_of(tree, "server", objects), LifeCycle::enabled);
+
+  text = "server 1 {\n";
+  while (text.size() < TreeLimits::text_size - 100) text += "port 1\n";
+  const Tree repeated = parse_good(text + "port 2\n}\n");
+  EXPECT_GT(resolve_parameters(repeated.objects.front(), full_schema()).size(), 200'000U);
+}
+
+TEST(ConfigNative, AFileOfRemovalsEndsWithWhatIsLeft) {
+  std::string text;
+  for (int i = 0; i < 30'000; ++i) text += "server 7 {\n}\nno server 7\n";
+  const Tree tree = parse_good("server 1 { }\n" + text + "server 7 { }\ntarget 1 { }\nserver 2 { }\nno server 1\n");
+  ASSERT_EQ(tree.objects.size(), 3U);
+  EXPECT_EQ(tree.objects[0].index, 7U);
+  EXPECT_EQ(tree.objects[1].section, "target");
+  EXPECT_EQ(tree.objects[2].index, 2U);
+  EXPECT_THAT(parse_errors("server 1 { }\nno server 1\nregister server 1\n"),
+              ElementsAre(HasSubstr("no \"server\" is defined above this line")));
+}
+
+TEST(ConfigNative, WhatCommandsNameInAllIsBounded) {
+  std::string text;
+  for (std::size_t i = 1; i <= TreeLimits::objects; ++i) text += "server " + std::to_string(i) + " { }\n";
+  for (std::size_t i = 0; i < TreeLimits::named / TreeLimits::objects; ++i) text += "register servers 1-8192\n";
+  EXPECT_THAT(parse_errors(text), testing::IsEmpty());
+  EXPECT_THAT(parse_errors(text + "enable server 1\n"),
+              ElementsAre(HasSubstr("the commands of this file name more than 1048576 objects in all")));
 }
 
 TEST(ConfigNative, EveryTruncationOfASeedFileIsReadWithoutHarm) {

@@ -99,7 +99,11 @@ TEST(ConfigToml, ASyntaxErrorIsTheOnlyOneAndHasItsPlace) {
 }
 
 TEST(ConfigToml, WhatTheLibraryDoesNotExpectIsAnErrorToo) {
-  EXPECT_THAT(problems_of("[[ = 1\n", full_schema(), ConfigFormat::toml), ElementsAre(HasSubstr("error: TOML: ")));
+  EXPECT_THAT(problems_of("[[ = 1\n", full_schema(), ConfigFormat::toml),
+              ElementsAre(StartsWith("f:1: error: TOML: ")));
+  EXPECT_THAT(
+      problems_of(head + "[server.1]\nport = 1\n[[ = 1\n[server.2]\nport = 2\n", full_schema(), ConfigFormat::toml),
+      ElementsAre(StartsWith("f:5: error: TOML: ")));
 }
 
 TEST(ConfigToml, ValuesOutsideSectionsAreNamed) {

@@ -37,6 +37,7 @@ struct ElementSpec {
   double maximum = static_cast<double>(std::numeric_limits<std::uint32_t>::max());
   std::vector<std::string> choices;
   std::string refers_to;
+  std::vector<std::string> later_choices;  // words that a later version takes: still an error, which says so
 };
 
 // A key's argument: words separated by blanks, each a comma list of elements. Examples:
@@ -60,6 +61,9 @@ struct KeySpec {
   bool repeatable = false;   // may stand several times; all count, in their order
   std::string help;          // one sentence
   int rank = 100;            // order in `save` within the section; equal ranks in the order of declaration
+  // The language has this key, this version does nothing with it: its values are checked, kept and saved, no view has
+  // them, and a warning says so. It gives way to a module that declares the key for real.
+  bool is_reserved = false;
 };
 
 struct SectionSpec {
@@ -83,6 +87,7 @@ struct SectionSpec {
                                     std::string help);  // one word, a list
 [[nodiscard]] KeySpec make_tuple_key(std::string section, std::string name, std::vector<ElementSpec> elements,
                                      std::string help);  // one word, a fixed tuple
+[[nodiscard]] KeySpec reserved_key(KeySpec key);         // the same key, reserved
 
 using ElementValue = std::variant<std::int64_t, double, std::string, Ipv4Address, Ipv6Address>;
 
