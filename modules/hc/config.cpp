@@ -41,6 +41,24 @@ KeySpec check_key(const std::string& section, CheckKind kind) {
   return key;
 }
 
+// What the language has and this version does not do yet.
+std::vector<KeySpec> later_keys() {
+  const ElementSpec interval = seconds_element("interval", shortest_interval, longest_interval);
+  const ElementSpec timeout = seconds_element("timeout", shortest_timeout, longest_timeout);
+  const ElementSpec path = typed_element("path", ElementType::text);
+  KeySpec http = make_tuple_key("target", "http", {integer_element("port", 1, 65535), interval, timeout},
+                                "fetch a page from port P every I seconds; down after T seconds without success");
+  http.words.emplace_back().elements.push_back(path);
+  http.words.back().is_optional = true;
+  http.repeatable = true;
+  KeySpec script = make_tuple_key("target", "script", {path, interval, timeout},
+                                  "run a program every I seconds; down after T seconds without exit code 0");
+  script.repeatable = true;
+  return {std::move(http), std::move(script),
+          make_key("target", "alert", path, "", "program that is run when the target goes down"),
+          make_key("target", "upalert", path, "", "program that is run when the target comes up")};
+}
+
 CheckConfig read_check(CheckKind kind, const ParameterView& parameter) {
   CheckConfig check;
   check.kind = kind;
@@ -149,6 +167,7 @@ std::vector<KeySpec> declare_keys() {
   }
   keys.push_back(check_key("gateway", CheckKind::ping));
   keys.push_back(check_key("gateway", CheckKind::ping6));
+  for (KeySpec& key : later_keys()) keys.push_back(reserved_key(std::move(key)));
   return keys;
 }
 

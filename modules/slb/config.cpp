@@ -243,8 +243,9 @@ void declare_keys(Setup& setup) {
                          "Protocol of the service; without: TCP and UDP, and without a port every protocol."));
   setup.add_key(make_key("server", "sessionid", word_element("key", {"src", "src+port"}), "src",
                          "What a session is: all traffic of a client address, or one connection."));
-  setup.add_key(make_key("server", "method", word_element("method", {"rr", "random", "hash", "first", "session"}), "rr",
-                         "How the target of a new session is chosen."));
+  ElementSpec method = word_element("method", {"rr", "random", "hash", "first", "session"});
+  method.later_choices = {"bw", "agent", "rndagent", "maglev"};
+  setup.add_key(make_key("server", "method", std::move(method), "rr", "How the target of a new session is chosen."));
   setup.add_key(
       make_list_key("server", "targets", "target", reference_element("target"), "The targets that share the traffic."));
   setup.add_key(make_key("server", "stimeout", seconds_element("seconds", 1, longest_timeout), "",
@@ -260,6 +261,12 @@ void declare_keys(Setup& setup) {
   setup.add_key(make_key("set", "maxsessions", integer_element("sessions", 16, 16'777'216),
                          std::to_string(default_max_sessions),
                          "Sessions of each address family that this node holds at most; read at start."));
+  setup.add_key(reserved_key(make_list_key("server", "backup", "", reference_element("target"),
+                                           "The targets that are used while none of the others is up.")));
+  for (const char* section : {"server", "target"}) {
+    setup.add_key(reserved_key(make_key(section, "maxsessions", integer_element("sessions", 1, 16'777'216), "",
+                                        "Sessions that it has at most.")));
+  }
 }
 
 Config parse(const ConfigView& view, Problems& problems) {

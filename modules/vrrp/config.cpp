@@ -64,7 +64,9 @@ void declare_config(Setup& setup) {
                          "the network whose interfaces carry the advertisements; required"));
   setup.add_key(make_key("vrrp", "tracking", word_element("tracking", {"enable", "disable"}), "disable",
                          "subtract the trackval of links that are down and of an unreachable gateway"));
-  setup.add_key(make_key("vrrp", "version", word_element("version", {"2"}), "2", "VRRP version"));
+  ElementSpec version = word_element("version", {"2"});
+  version.later_choices = {"3"};
+  setup.add_key(make_key("vrrp", "version", std::move(version), "2", "VRRP version"));
   setup.add_key(make_key("vrrp", "interval", integer_element("seconds", 1, 255), "1",
                          "seconds between advertisements; the same on all nodes"));
   setup.add_key(make_key("vrrp", "mac", word_element("mac", {"virtual", "real"}), "virtual",
@@ -77,6 +79,8 @@ void declare_config(Setup& setup) {
                          "1: a backup takes over from a live master of lower priority"));
   setup.add_key(make_key("set", "vrrppreemptts", integer_element("vrrppreemptts", 0, 86400), "0",
                          "seconds that a backup must have been stable before it does"));
+  setup.add_key(reserved_key(make_list_key("vrrp", "peers", "peer", typed_element("address", ElementType::ip),
+                                           "the other nodes, where advertisements are to go to each of them alone")));
 }
 
 Config read_config(const ConfigView& view, Problems& problems) {
