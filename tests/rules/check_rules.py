@@ -29,25 +29,29 @@ WAIT_HELPERS = ("tests/e2e/lab.cpp", "tests/e2e/seed_lab.py")
 # Generators of traffic send at a pace; nobody waits for them to be done.
 PACED = ("tests/e2e/tools/",)
 
-SANS_IO = re.compile(r"modules/[^/]+/(schedulers/[^/]+|(engine|wire|agent_wire)[^/]*)\.(h|cpp)$")
+# Of a module, these files meet the core; every other one is an engine, a wire format or an algorithm, and knows neither
+# host nor batch. What declares keys needs a Setup for that, and nothing else.
+ADAPTERS = re.compile(r"modules/[^/]+/(module|worker|plugin|commands|show)(_[^/]*)?\.(h|cpp)$")
+DECLARES_KEYS = re.compile(r"modules/[^/]+/config\.(h|cpp)$")
 SANS_IO_FORBIDDEN = ("trivet/host.h", "trivet/batch.h", "trivet/module.h", "trivet/setup.h")
 CLOCKS = re.compile(r"\b(steady_clock|system_clock|high_resolution_clock|utc_clock)\b|"
-                    r"\b(clock_gettime|gettimeofday|random_device|getrandom|srand|drand48)\b|"
-                    r"(?<![\w.>])rand\s*\(|(?<![\w.>])time\s*\(\s*(nullptr|NULL|0|&)")
+                    r"\b(clock_gettime|timespec_get|gettimeofday|random_device|getrandom|getentropy|srand|rand_r|drand48)\b|"
+                    r"\b(arc4random\w*|mt19937\w*|minstd_rand0?|default_random_engine)\b|"
+                    r"(?<![\w.>])rand\s*\(|(?<![\w.>])clock\s*\(\s*\)|(?<![\w.>])time\s*\(\s*(nullptr|NULL|0|&)")
 SLEEPS = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep)\b|(?<![\w])(::|time\.)?sleep\s*\(")
 SLEEPS_SHELL = re.compile(r"(^|[;&|]|\bdo|\bthen)\s*sleep\s+[\d.$]")
 MODULE_FILES = ("README.md", "module.h", "module.cpp", "plugin.cpp", "CMakeLists.txt")
 INCLUDE = re.compile(r'^\s*#\s*include\s+(<([^>]+)>|"([^"]+)")')
 
 
-def code_lines(text):
-    """The lines with comments and the insides of strings blanked out; includes keep their names."""
+def code_lines(text, keep_strings=False):
+    """The lines with comments and the insides of strings (or not) blanked out; includes keep their names."""
     kept = re.compile(r'^\s*#\s*include[^\n]*|//[^\n]*|/\*.*?\*/|R"\((?:.*?)\)"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\'',
                       re.MULTILINE | re.DOTALL)
 
     def blank(match):
         found = match.group(0)
-        if found.lstrip().startswith("#"):
+        if found.lstrip().startswith("#") or (keep_strings and not found.startswith(("//", "/*"))):
             return found
         return re.sub(r"[^\n]", " ", found)
 
@@ -79,9 +83,13 @@ class Check:
                 for number, line in enumerate(code_lines(text), 1):
                     include = INCLUDE.match(line)
                     if include:
-                        self.included(file, number, include.group(2) or include.group(3), include.group(3) is not None)
+                        name = include.group(2) or include.group(3)
+                        # Our own are ours in either kind of brackets.
+                        own = name.startswith(("trivet/", "core/", "modules/", *(m + "/" for m in self.modules)))
+                        self.included(file, number, name, own or include.group(3) is not None)
                     else:
                         self.code(file, number, line)
+        self.names_in_core()
         self.tests()
         self.module_folders()
         return self.violations
@@ -97,8 +105,7 @@ class Check:
             if quoted and not name.startswith("trivet/"):
                 self.report(file, line, f'a header of the testkit includes "{name}": only "trivet/..." is installed')
         elif file.startswith("sdk/src/"):
-            if name.startswith(("core/", *(m + "/" for m in self.modules))):
-                self.report(file, line, f'the SDK includes "{name}": it knows neither the core nor modules')
+            self.included_by_sdk_source(file, line, name, quoted)
         elif file.startswith("modules/"):
             self.included_by_module(file, line, name, quoted)
         elif file.startswith("core/"):
@@ -119,11 +126,32 @@ class Check:
         if not name.startswith(allowed) or name.startswith("trivet/testkit/"):
             self.report(file, line, f'"{name}" is above this header (allowed: {", ".join(allowed)})')
 
+    def included_by_sdk_source(self, file, line, name, quoted):
+        if name.startswith(("core/", "modules/", *(m + "/" for m in self.modules))):
+            self.report(file, line, f'the SDK includes "{name}": it knows neither the core nor modules')
+            return
+        if not quoted:
+            return
+        if file.startswith("sdk/src/net/"):
+            layer, above = "net", ("wire/",)
+            allowed = ("trivet/net/",)
+        elif file.startswith("sdk/src/wire/"):
+            layer, above = "wire", ()
+            allowed = ("trivet/net/", "trivet/wire/")
+        else:
+            layer, above = "sdk", ()
+            allowed = ("trivet/",)
+        is_local = not name.startswith(("trivet/", "../")) and not name.startswith(above)
+        if name.startswith("trivet/testkit/") or not (is_local or name.startswith(allowed)):
+            self.report(file, line, f'"{name}" is above {layer} (allowed: {", ".join(allowed)})')
+
     def included_by_module(self, file, line, name, quoted):
         module = file.split("/")[1]
         if quoted and (not name.startswith(("trivet/", module + "/")) or name.startswith("trivet/testkit/")):
             self.report(file, line, f'module {module} includes "{name}": only "trivet/..." and "{module}/..."')
-        if SANS_IO.match(file) and name in SANS_IO_FORBIDDEN:
+        if file.startswith(PROGRAMS) or ADAPTERS.match(file) or name not in SANS_IO_FORBIDDEN:
+            return
+        if not (DECLARES_KEYS.match(file) and name == "trivet/setup.h"):
             self.report(file, line, f'"{name}" in an engine or wire format: they know neither host nor batch')
 
     def code(self, file, line, text):
@@ -132,6 +160,14 @@ class Check:
                 self.report(file, line, "reads a clock or a random device: both are arguments")
             if SLEEPS.search(text):
                 self.report(file, line, "sleeps")
+
+    def names_in_core(self):
+        name = re.compile(r'"(' + "|".join(map(re.escape, self.modules)) + r')"')
+        for file, text in self.files("core", (".h", ".cpp")):
+            for number, line in enumerate(code_lines(text, keep_strings=True), 1):
+                found = name.search(line)
+                if found and not INCLUDE.match(line):
+                    self.report(file, number, f"the core says {found.group(0)}: it names no module")
 
     def tests(self):
         for file, text in self.files("tests", (".h", ".cpp", ".py")):
