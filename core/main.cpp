@@ -5,6 +5,10 @@
 #include "core/app/daemon.h"
 #include "core/app/tools.h"
 
+namespace {
+constexpr int usage_error = 2;
+}
+
 int main(int argc, char** argv) {
   trivet::core::DaemonOptions options;
   std::string check_file;
@@ -30,13 +34,17 @@ int main(int argc, char** argv) {
   app.footer(
       "Examples:\n  trivetd -f -c /etc/trivet/trivet.conf\n  trivetd --check lb1.conf\n  trivetd --convert lb1.conf > "
       "lb1.toml");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : usage_error;
+  }
 
   if (!check_file.empty()) return trivet::core::check_file(check_file, options.module_path);
   if (!convert_file.empty()) return trivet::core::convert_file(convert_file, options.module_path);
   if (options.config_file.empty()) {
     std::cerr << "trivetd: say which configuration to run: trivetd -c FILE (--help shows all options)\n";
-    return 2;
+    return usage_error;
   }
   options.log_level = level == "debug"     ? trivet::LogLevel::debug
                       : level == "warning" ? trivet::LogLevel::warning

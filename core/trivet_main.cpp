@@ -12,7 +12,8 @@
 
 namespace {
 constexpr int timeout_seconds = 10;
-}
+constexpr int usage_error = 2;
+}  // namespace
 
 int main(int argc, char** argv) {
   std::filesystem::path run_dir = "/run/trivet";
@@ -27,13 +28,17 @@ int main(int argc, char** argv) {
   app.add_flag("--json", json, "print JSON instead of tables");
   app.prefix_command();
   app.footer("Examples:\n  trivet help\n  trivet show vrrp\n  trivet --run-dir /tmp/lb1 show targets --json");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : usage_error;
+  }
   // What follows the options is the command; its own options (--server 1) stay in their place. --json counts anywhere.
   words = app.remaining();
   json = std::erase(words, "--json") != 0 || json;
   if (words.empty()) {
     std::cerr << "trivet: say what to do: trivet help lists all commands, trivet --help all options\n";
-    return 2;
+    return usage_error;
   }
 
   const auto report =
@@ -48,6 +53,9 @@ int main(int argc, char** argv) {
   }
   if (json) {
     std::cout << trivet::core::to_json(*report) << '\n';
+  } else if (words.front() == "save" && report->error.empty()) {
+    // The lines of a file, which must come out as they are. The language has no control characters but the tab.
+    for (const std::string& line : report->notes) std::cout << line << '\n';
   } else {
     const auto colors = ::isatty(STDOUT_FILENO) != 0 ? trivet::core::Colors::on : trivet::core::Colors::off;
     (report->error.empty() ? std::cout : std::cerr) << trivet::core::to_text(*report, colors);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
@@ -12,14 +13,14 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <csignal>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <random>
 
+#include "core/app/config_file.h"
 #include "core/app/node.h"
+#include "core/app/tools.h"
 #include "core/app/worker_thread.h"
 #include "core/cli/control_server.h"
 #include "core/io/af_packet.h"
@@ -38,7 +39,7 @@ std::string instance_name(int instance) {
 }
 
 void print(const Problems& problems) {
-  for (const Problem& problem : problems.list()) std::cerr << to_string(problem) << '\n';
+  for (const Problem& problem : in_file_order(problems)) std::cerr << to_string(problem) << '\n';
 }
 
 // The pid file, locked as long as the daemon lives.
@@ -123,10 +124,13 @@ class Daemon {
         start_(std::chrono::steady_clock::now()) {}
 
   int run(Background& background) {
-    std::string text;
-    if (!read_file(options_.config_file, text)) return 1;
+    const auto text = read_config_file(options_.config_file);
+    if (!text) {
+      std::cerr << options_.config_file.string() << ": " << text.error().text << '\n';
+      return 1;
+    }
     make_node();
-    const Problems problems = node_->configure(text, options_.config_file.string(), now());
+    const Problems problems = node_->configure(*text, options_.config_file.string(), now());
     print(problems);
     if (problems.has_errors()) return 1;
     auto server =
@@ -212,15 +216,22 @@ class Daemon {
     });
   }
 
+  // Reads the file again. Whatever goes wrong is a problem in the answer: what runs goes on.
   Problems reload() {
-    std::string text;
+    const std::string file = options_.config_file.string();
     Problems problems;
-    if (read_file(options_.config_file, text)) {
-      problems = node_->configure(text, options_.config_file.string(), now());
-    } else {
-      problems.error({options_.config_file.string(), 0, 0}, "cannot be read");
+    try {
+      if (const auto text = read_config_file(options_.config_file)) {
+        problems = node_->configure(*text, file, now());
+      } else {
+        problems.error({file, 0, 0}, text.error().text);
+      }
+    } catch (const std::exception& error) {
+      problems.error({file, 0, 0}, std::string("the reload failed: ") + error.what());
+    } catch (...) {
+      problems.error({file, 0, 0}, "the reload failed: something was thrown that is no exception");
     }
-    for (const Problem& problem : problems.list()) {
+    for (const Problem& problem : in_file_order(problems)) {
       log_->write(problem.severity == Severity::error ? LogLevel::error : LogLevel::warning, "core",
                   to_string(problem));
     }
@@ -231,19 +242,55 @@ class Daemon {
 
   void command(const std::vector<std::string>& words, CommandReply reply) {
     if (words == std::vector<std::string>{"reload"}) {
-      const Problems problems = reload();
-      Report report;
-      for (const Problem& problem : problems.list()) report.notes.push_back(to_string(problem));
-      if (problems.has_errors()) {
-        report.error = "reload refused, nothing has changed";
-        for (const std::string& note : report.notes) report.error += "; " + note;
-      }
-      if (report.error.empty()) report.notes.emplace_back("reloaded");
-      reply(std::move(report));
+      reply(reload_report());
+    } else if (!words.empty() && words.front() == "save") {
+      reply(save_report({words.begin() + 1, words.end()}));
+    } else if (words == std::vector<std::string>{"help"}) {
+      node_->command(words, [reply = std::move(reply)](Report report) mutable {
+        add_own_commands(report);
+        reply(std::move(report));
+      });
     } else {
       node_->command(words, std::move(reply));
     }
     step();
+  }
+
+  // The commands that are the daemon's, not the node's.
+  static void add_own_commands(Report& report) {
+    if (report.tables.empty()) return;
+    auto& rows = report.tables.front().rows;
+    rows.push_back({"reload", "read the configuration file again", "core"});
+    rows.push_back({"save [--toml]", "print the running configuration, ready to be read again", "core"});
+    std::ranges::sort(rows, {}, [](const auto& row) { return std::get<std::string>(row.front()); });
+  }
+
+  Report reload_report() {
+    const Problems problems = reload();
+    Report report;
+    for (const Problem& problem : in_file_order(problems)) report.notes.push_back(to_string(problem));
+    if (problems.has_errors()) {
+      report.error = "reload refused, nothing has changed";
+      for (const std::string& note : report.notes) report.error += "; " + note;
+    }
+    if (report.error.empty()) report.notes.emplace_back("reloaded");
+    return report;
+  }
+
+  // The lines of the file are the notes of the report.
+  [[nodiscard]] Report save_report(const std::vector<std::string>& arguments) const {
+    const bool to_toml = arguments == std::vector<std::string>{"--toml"};
+    if (!arguments.empty() && !to_toml) return error_report("'save' takes no argument but --toml");
+    const std::string text =
+        saved_configuration(node_->tree(), node_->schema(), to_toml ? ConfigFormat::toml : ConfigFormat::native,
+                            std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
+    Report report;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = text.find('\n', at);
+      report.notes.push_back(text.substr(at, end - at));
+      at = end == std::string::npos ? text.size() : end + 1;
+    }
+    return report;
   }
 
   void step() {
@@ -318,14 +365,6 @@ std::filesystem::path default_module_folder() {
   std::error_code error;
   const auto binary = std::filesystem::read_symlink("/proc/self/exe", error);
   return binary.parent_path().parent_path() / "lib" / "trivet" / "modules";
-}
-
-bool read_file(const std::filesystem::path& file, std::string& text) {
-  std::ifstream stream(file, std::ios::binary);
-  text.assign(std::istreambuf_iterator<char>(stream), {});
-  if (stream.is_open() && !stream.bad() && !std::filesystem::is_directory(file)) return true;
-  std::cerr << file.string() << ": cannot be read: " << std::generic_category().message(errno) << '\n';
-  return false;
 }
 
 int run_daemon(const DaemonOptions& options) {

@@ -32,7 +32,4 @@ struct DaemonOptions {
 // Runs until SIGTERM or SIGINT. Returns the exit code; errors have been printed.
 [[nodiscard]] int run_daemon(const DaemonOptions& options);
 
-// Reads the whole file; none (with a sentence on standard error) when that fails.
-[[nodiscard]] bool read_file(const std::filesystem::path& file, std::string& text);
-
 }  // namespace trivet::core

@@ -214,8 +214,13 @@ Problems Node::Implementation::configure(std::string_view text, const std::strin
     return running == nullptr ? nullptr : running->instance.get();
   };
   auto prepared = prepare_configuration(text, source, *options.loader, registry, find_running, problems);
-  if (prepared && module_ids.size() + prepared->modules.size() > max_modules) {
-    problems.error({}, "too many modules: a node runs at most " + std::to_string(max_modules));
+  // Ids are never given to another name: what counts is every name that has run, and those that are new.
+  const auto is_new = [this](const PreparedConfig::Entry& entry) {
+    return std::ranges::find(module_ids, entry.name) == module_ids.end();
+  };
+  if (prepared &&
+      module_ids.size() + static_cast<std::size_t>(std::ranges::count_if(prepared->modules, is_new)) > max_modules) {
+    problems.error({source, 0, 0}, "too many modules: a node runs at most " + std::to_string(max_modules));
     prepared.reset();
   }
   if (!prepared) return problems;
@@ -465,7 +470,16 @@ void Node::Implementation::command(const std::vector<std::string>& words, Comman
         reply(error_report("module '" + running->instance->name() + "' has failed: see the log"));
         return;
       }
-      call(*running, "a command", [&](Module&) { command.handler(*arguments, std::move(reply)); });
+      // Shared, so that somebody answers when the handler throws.
+      const auto answer = std::make_shared<CommandReply>(std::move(reply));
+      call(*running, "a command", [&](Module&) {
+        command.handler(*arguments, [answer](Report report) {
+          if (*answer) std::exchange(*answer, nullptr)(std::move(report));
+        });
+      });
+      if (running->failed && *answer) {
+        std::exchange(*answer, nullptr)(error_report("module '" + running->instance->name() + "' failed: see the log"));
+      }
       return;
     }
   }

@@ -16,6 +16,7 @@ void load_modules(PreparedConfig& prepared, ModuleLoader& loader, MetricsRegistr
     PreparedConfig::Entry entry;
     entry.name = element.text;
     entry.running = find_running(element.text);
+    if (const auto changed = loader.changed(element.text)) problems.warning(element.position, *changed);
     if (entry.running == nullptr) {
       const auto descriptor = loader.find(element.text);
       if (!descriptor) {
@@ -55,9 +56,15 @@ void build_schema(PreparedConfig& prepared, ModuleLoader& loader, Problems& prob
   for (const std::string& name : loader.installed()) {
     const bool loaded = std::ranges::any_of(prepared.modules, [&](const auto& entry) { return entry.name == name; });
     if (loaded) continue;
-    if (const auto instance = describe_module(loader, name)) declare(prepared.schema, *instance, Loaded::no, errors);
+    const auto instance = describe_module(loader, name);
+    if (instance) {
+      declare(prepared.schema, **instance, Loaded::no, errors);
+    } else {
+      prepared.schema.note_refused(instance.error().text);
+    }
   }
-  const Position where = prepared.tree.modules.empty() ? Position{} : prepared.tree.modules.front().position;
+  const Position file{prepared.tree.source, 0, 0};
+  const Position where = prepared.tree.modules.empty() ? file : prepared.tree.modules.front().position;
   for (const std::string& error : errors) problems.error(where, error);
   for (const std::string& error : prepared.schema.check_completeness()) problems.error(where, error);
 }
@@ -73,7 +80,7 @@ void check_order(const PreparedConfig& prepared, Problems& problems) {
       if (other == prepared.modules.end() || (constraint.before ? self < other : other < self)) continue;
       const auto element = std::ranges::find_if(prepared.tree.modules,
                                                 [&](const Element& candidate) { return candidate.text == entry.name; });
-      problems.error(element == prepared.tree.modules.end() ? Position{} : element->position,
+      problems.error(element == prepared.tree.modules.end() ? Position{prepared.tree.source, 0, 0} : element->position,
                      "module '" + entry.name + "' must stand " + (constraint.before ? "before" : "after") + " '" +
                          constraint.module + "' on the modules line: " + constraint.why);
     }
@@ -81,16 +88,17 @@ void check_order(const PreparedConfig& prepared, Problems& problems) {
 }
 
 void check_modules(PreparedConfig& prepared, Problems& problems) {
+  const Position file{prepared.tree.source, 0, 0};
   for (PreparedConfig::Entry& entry : prepared.modules) {
     try {
       entry.plan = entry.instance().module().check(prepared.view, problems);
       if (entry.plan == nullptr && !problems.has_errors()) {
-        problems.error({}, "module '" + entry.name + "' refuses the configuration without saying why");
+        problems.error(file, "module '" + entry.name + "' refuses the configuration without saying why");
       }
     } catch (const std::exception& error) {
-      problems.error({}, "module '" + entry.name + "' failed while it checked the configuration: " + error.what());
+      problems.error(file, "module '" + entry.name + "' failed while it checked the configuration: " + error.what());
     } catch (...) {
-      problems.error({}, "module '" + entry.name + "' failed while it checked the configuration");
+      problems.error(file, "module '" + entry.name + "' failed while it checked the configuration");
     }
   }
 }
@@ -113,11 +121,10 @@ std::optional<PreparedConfig> prepare_configuration(std::string_view text, const
   return prepared;
 }
 
-std::unique_ptr<ModuleInstance> describe_module(ModuleLoader& loader, const std::string& name) {
+Result<std::unique_ptr<ModuleInstance>> describe_module(ModuleLoader& loader, const std::string& name) {
   const auto descriptor = loader.find(name);
-  if (!descriptor) return nullptr;
-  auto instance = ModuleInstance::create(**descriptor, nullptr);
-  return instance ? std::move(*instance) : nullptr;
+  if (!descriptor) return std::unexpected(descriptor.error());
+  return ModuleInstance::create(**descriptor, nullptr);
 }
 
 }  // namespace trivet::core

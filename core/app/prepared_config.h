@@ -39,7 +39,7 @@ using FindRunning = std::function<ModuleInstance*(const std::string& name)>;
                                                                   ModuleLoader& loader, MetricsRegistry& registry,
                                                                   const FindRunning& find_running, Problems& problems);
 
-// What an installed module declares; null when it is none or does not load.
-[[nodiscard]] std::unique_ptr<ModuleInstance> describe_module(ModuleLoader& loader, const std::string& name);
+// What an installed module declares. The error says why it does not load.
+[[nodiscard]] Result<std::unique_ptr<ModuleInstance>> describe_module(ModuleLoader& loader, const std::string& name);
 
 }  // namespace trivet::core

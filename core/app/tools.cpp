@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "core/app/config_file.h"
 #include "core/app/daemon.h"
 #include "core/app/prepared_config.h"
 
@@ -25,13 +26,18 @@ struct CheckedFile {
 };
 
 bool load(const std::filesystem::path& file, std::vector<std::filesystem::path> module_path, CheckedFile& loaded) {
-  if (!read_file(file, loaded.text)) return false;
+  auto text = read_config_file(file);
+  if (!text) {
+    std::cerr << file.string() << ": " << text.error().text << '\n';
+    return false;
+  }
+  loaded.text = std::move(*text);
   module_path.push_back(default_module_folder());
   ModuleLoader loader({}, std::move(module_path));
   MetricsRegistry registry;
   loaded.config = prepare_configuration(
       loaded.text, file.string(), loader, registry, [](const std::string&) { return nullptr; }, loaded.problems);
-  for (const Problem& problem : loaded.problems.list()) std::cerr << to_string(problem) << '\n';
+  for (const Problem& problem : in_file_order(loaded.problems)) std::cerr << to_string(problem) << '\n';
   return true;
 }
 
@@ -57,9 +63,24 @@ int convert_file(const std::filesystem::path& file, const std::vector<std::files
   if (!load(file, module_path, loaded) || !loaded.config) return 1;
   const std::vector<std::string> header = {"converted from " + file.filename().string(), "Trivet " + version()};
   const bool to_toml = detect_format(file.string(), loaded.text) == ConfigFormat::native;
-  std::cout << (to_toml ? save_toml(loaded.config->tree, loaded.config->schema, header)
-                        : save_native(loaded.config->tree, loaded.config->schema, header));
+  const std::string text = to_toml ? save_toml(loaded.config->tree, loaded.config->schema, header)
+                                   : save_native(loaded.config->tree, loaded.config->schema, header);
+  if (text.size() > TreeLimits::text_size) {
+    std::cerr << file.string() << ": in the other form it has " << text.size() << " bytes, at most "
+              << TreeLimits::text_size << " are read\n";
+    return 1;
+  }
+  std::cout << text;
   return 0;
+}
+
+std::string saved_configuration(const Tree& tree, const Schema& schema, ConfigFormat format, std::time_t taken) {
+  std::tm local{};
+  char date[64] = "";
+  if (::localtime_r(&taken, &local) != nullptr) std::strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &local);
+  const std::vector<std::string> header = {"configuration taken " + std::string(date),
+                                           "Trivet " + version() + " (created " TRIVET_CREATED ")"};
+  return format == ConfigFormat::toml ? save_toml(tree, schema, header) : save_native(tree, schema, header);
 }
 
 }  // namespace trivet::core

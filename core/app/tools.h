@@ -3,9 +3,12 @@
 // Both print to standard output and standard error and return the exit code: 0 fine, 1 errors in the file.
 #pragma once
 
+#include <ctime>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include "core/config/configuration.h"
 
 namespace trivet::core {
 
@@ -16,5 +19,10 @@ namespace trivet::core {
 // A native file as TOML, a TOML file as native.
 [[nodiscard]] int convert_file(const std::filesystem::path& file,
                                const std::vector<std::filesystem::path>& module_path);
+
+// What `save` prints: the configuration in normal form, with the header that says when it was taken (local time) and by
+// which version.
+[[nodiscard]] std::string saved_configuration(const Tree& tree, const Schema& schema, ConfigFormat format,
+                                              std::time_t taken);
 
 }  // namespace trivet::core

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <boost/dll/library_info.hpp>
@@ -93,6 +94,13 @@ std::string exported_descriptor(const std::filesystem::path& file) {
   return other;
 }
 
+// None when the file cannot be looked at.
+std::optional<FileStamp> stamp_of(const std::filesystem::path& file) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) return std::nullopt;
+  return FileStamp{status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+}
+
 }  // namespace
 
 Result<const ModuleDescriptor*> open_module_file(const std::filesystem::path& file, const std::string& name) {
@@ -135,7 +143,7 @@ Result<const ModuleDescriptor*> ModuleLoader::find(const std::string& name) {
   for (const ModuleDescriptor* descriptor : linked_) {
     if (descriptor->name == name) return descriptor;
   }
-  if (const auto opened = opened_.find(name); opened != opened_.end()) return opened->second;
+  if (const auto opened = opened_.find(name); opened != opened_.end()) return opened->second.descriptor;
   std::string tried;
   for (const std::filesystem::path& folder : search_path_) {
     const std::filesystem::path file = folder / (name + ".so");
@@ -144,12 +152,20 @@ Result<const ModuleDescriptor*> ModuleLoader::find(const std::string& name) {
     std::error_code error;
     const auto status = std::filesystem::symlink_status(file, error);
     if (status.type() == std::filesystem::file_type::not_found || error == std::errc::not_a_directory) continue;
+    const auto stamp = stamp_of(file);  // before it is opened: what replaces it meanwhile is noticed
     auto descriptor = open_module_file(file, name);
-    if (descriptor) opened_[name] = *descriptor;
+    if (descriptor) opened_[name] = {*descriptor, file, stamp};
     return descriptor;
   }
   return fail("there is no module '" + name + "': no " + name + ".so in " +
               (tried.empty() ? "the search path, which is empty" : tried));
+}
+
+std::optional<std::string> ModuleLoader::changed(const std::string& name) const {
+  const auto opened = opened_.find(name);
+  if (opened == opened_.end() || stamp_of(opened->second.file) == opened->second.stamp) return std::nullopt;
+  return opened->second.file.string() + " has changed since it was loaded: the old code goes on until trivetd is " +
+         "started again";
 }
 
 std::vector<std::string> ModuleLoader::installed() const {

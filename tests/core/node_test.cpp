@@ -260,12 +260,91 @@ TEST_F(NodeTest, AnInterfaceThatChangesItsNameIsGivenBack) {
   EXPECT_FALSE(io_.is_taken("eth1"));
 }
 
+// A worker still holds what a reload has closed: it is taken again as soon as it is given back, not a second later.
+TEST_F(NodeTest, AnInterfaceWhoseAccessChangesIsTakenAgainAtOnce) {
+  configure(config("a"));
+  std::string text = config("a");
+  text.replace(text.find("name eth1"), 9, "name eth1\n access raw");
+  EXPECT_THAT(configure(text), IsEmpty());
+  EXPECT_TRUE(io_.is_taken("eth1"));
+  ASSERT_NE(node_->forwarding().interface(1), nullptr);
+  EXPECT_TRUE(node_->forwarding().interface(1)->up);
+  inject();
+  EXPECT_EQ(node_->metrics().counter("a", "seen"), 1U);
+}
+
+TEST_F(NodeTest, TwoInterfacesThatChangePlacesAreTakenAtOnce) {
+  io_.add_interface("eth2", {{2, 0, 0, 0, 0, 2}});
+  const auto text = [](const std::string& first, const std::string& second) {
+    std::string whole = config("a", "interface 2 name " + second + "\nregister interface 2\nenable interface 2\n");
+    whole.replace(whole.find("eth1", whole.find("interface 1")), 4, first);
+    return whole;
+  };
+  EXPECT_THAT(configure(text("eth1", "eth2")), IsEmpty());
+  EXPECT_TRUE(node_->forwarding().interface(2)->up);
+  EXPECT_THAT(configure(text("eth2", "eth1")), IsEmpty());
+  EXPECT_EQ(node_->forwarding().interface(1)->name, "eth2");
+  EXPECT_TRUE(node_->forwarding().interface(1)->up);
+  EXPECT_TRUE(node_->forwarding().interface(2)->up);
+}
+
+TEST_F(NodeTest, AnInterfaceThatMovesToAnotherNumberIsTakenAtOnce) {
+  configure(config("a"));
+  std::string text = config("a");
+  for (std::size_t at = text.find("nterface 1"); at != std::string::npos; at = text.find("nterface 1", at))
+    text[at + 9] = '7';
+  EXPECT_THAT(configure(text), IsEmpty());
+  ASSERT_NE(node_->forwarding().interface(7), nullptr);
+  EXPECT_TRUE(node_->forwarding().interface(7)->up);
+}
+
 TEST_F(NodeTest, CommandsAreFoundByTheirWordsAndUnknownOnesNameNeighbours) {
   configure(config("a"));
   EXPECT_EQ(std::get<std::uint64_t>(command({"show", "a", "x", "y"}).fields.at(1).value), 2U);
   EXPECT_THAT(command({"show", "nonsense"}).error, HasSubstr("show interfaces"));
   EXPECT_THAT(command({"frobnicate"}).error, HasSubstr("'help' lists all"));
   EXPECT_THAT(command({"show", "drops", "now"}).error, HasSubstr("takes no argument"));
+}
+
+TEST_F(NodeTest, ACommandThatThrowsIsAnswered) {
+  configure(config("a,b"));
+  test::behaviour('a').throw_in_command = true;
+  EXPECT_THAT(command({"show", "a"}).error, HasSubstr("module 'a' failed"));
+  EXPECT_THAT(command({"show", "a"}).error, HasSubstr("has failed"));
+  EXPECT_THAT(command({"show", "b"}).error, IsEmpty());
+}
+
+// Modules that declare nothing, as many as a node can run.
+class PlainModule final : public Module {
+ public:
+  void declare(Setup&) override {}
+};
+
+TEST_F(NodeTest, ANodeWithManyModulesCanReload) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < max_modules; ++i) names.push_back("m" + std::to_string(i));
+  std::vector<ModuleDescriptor> descriptors(max_modules);
+  std::vector<const ModuleDescriptor*> linked;
+  std::string line;
+  for (std::size_t i = 0; i < max_modules; ++i) {
+    descriptors[i].name = names[i].c_str();
+    descriptors[i].version = "1.0";
+    descriptors[i].create = []() -> Module* { return new PlainModule; };
+    descriptors[i].destroy = [](Module* module) { delete module; };
+    linked.push_back(&descriptors[i]);
+    line += (i == 0 ? "" : ",") + names[i];
+  }
+  linked.push_back(&test::module_a);
+  ModuleLoader loader(linked, {});
+  NodeOptions options;
+  options.io = &io_;
+  options.loader = &loader;
+  options.pool = {.small_count = 256, .large_count = 4};
+  node_ = std::make_unique<Node>(std::move(options));
+  EXPECT_THAT(configure(config(line)), IsEmpty());
+  EXPECT_THAT(configure(config(line)), IsEmpty());
+  EXPECT_THAT(configure(config("a," + line)), ElementsAre("t.conf: error: too many modules: a node runs at most 64"));
+  node_.reset();
 }
 
 TEST_F(NodeTest, CheckFindsTheSameErrorsAndTouchesNothing) {

@@ -34,6 +34,7 @@ class TestModule final : public Module {
     if (!behaviour(name).before.empty()) setup.must_stand_before(behaviour(name).before, "the test says so");
     setup.command({"show " + std::string(1, name), "", "the test's own"},
                   [this](const std::vector<std::string>& arguments, CommandReply reply) {
+                    if (behaviour(name).throw_in_command) throw std::runtime_error("no answer");
                     Report report;
                     report.fields.push_back({"level", "Level", level_, ""});
                     report.fields.push_back({"arguments", "Arguments", std::uint64_t{arguments.size()}, ""});

@@ -19,6 +19,7 @@ struct Behaviour {
   bool throw_in_check = false;
   bool throw_in_apply = false;
   bool throw_on_time = false;
+  bool throw_in_command = false;
   bool refuse_check = false;
   Duration timer{};    // > 0: a timer from apply() on
   std::string before;  // must stand before this module

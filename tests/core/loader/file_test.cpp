@@ -42,6 +42,23 @@ TEST_F(LoaderFileTest, ATextFileIsNoElfFile) {
   EXPECT_EQ(refusal(std::vector<char>{'\x7f', 'E', 'L', 'F'}), "is not an ELF file");
 }
 
+TEST_F(LoaderFileTest, ALibraryThatIsReplacedAfterItWasOpenedIsNoticed) {
+  const std::filesystem::path file = folder_.path() / "good.so";
+  write_file(file, good());
+  ModuleLoader loader({}, {folder_.path()});
+  EXPECT_EQ(loader.changed("good"), std::nullopt) << "not opened yet";
+  ASSERT_TRUE(loader.find("good"));
+  EXPECT_EQ(loader.changed("good"), std::nullopt);
+  write_file(folder_.path() / "new", good());
+  std::filesystem::rename(folder_.path() / "new", file);
+  const std::string sentence =
+      file.string() + " has changed since it was loaded: the old code goes on until trivetd is started again";
+  EXPECT_EQ(loader.changed("good"), sentence);
+  ASSERT_TRUE(loader.find("good")) << "the old one";
+  std::filesystem::remove(file);
+  EXPECT_EQ(loader.changed("good"), sentence);
+}
+
 TEST_F(LoaderFileTest, AFolderIsRefused) {
   std::filesystem::create_directory(file_);
   EXPECT_EQ(refusal(), "cannot be read: Is a directory");
