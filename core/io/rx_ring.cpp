@@ -87,6 +87,10 @@ Result<RxRing> RxRing::open(int interface_index, RxRingSizes sizes) {
       ::mmap(nullptr, sizes.slots * slot_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd.get(), 0);
   if (memory == MAP_FAILED) return fail(system_error("cannot map the ring of a packet socket"));
   RxRing result{std::move(fd), static_cast<std::uint8_t*>(memory), sizes};
+  // A mapping keeps its socket open, and in its group: the watchers, which are forked later, must not inherit it.
+  if (::madvise(memory, sizes.slots * slot_bytes, MADV_DONTFORK) != 0) {
+    return fail(system_error("cannot keep the ring of a packet socket to this process"));
+  }
 
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;

@@ -3,6 +3,9 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
+#include <sstream>
 
 #include "io_bench.h"
 
@@ -195,6 +198,29 @@ TEST_F(IoGuard, TheWatcherHoldsNothingOpenAndLeavesWithItsParent) {
   EXPECT_THAT(
       lab_.run("node", "ip netns pids " + lab_.full_name("node") + " | xargs -r ps -o comm= -p | grep trivet || true"),
       IsEmpty());
+}
+
+TEST_F(IoGuard, TheSocketsOfOneInterfaceCloseThoughTheWatcherOfAnotherWasMadeAfterwards) {
+  lab_.add_cable("node", "n1", "far", "f1");
+  const std::string index = lab_.run("node", "ip -o link show dev n0 | cut -d: -f1 | tr -d '\\n'");
+  const auto sockets = [&] {
+    const std::string lines = lab_.run("node", "cat /proc/net/packet");
+    std::istringstream text{lines};
+    int count = 0;
+    for (std::string line; std::getline(text, line);) {
+      std::istringstream words{line};
+      std::vector<std::string> fields{std::istream_iterator<std::string>{words}, {}};
+      if (fields.size() > 4 && fields[4] == index) ++count;
+    }
+    return count;
+  };
+  std::optional<Taken> first{std::in_place, lab_, "node", "n0"};
+  ASSERT_TRUE(first->ok()) << first->problem();
+  EXPECT_TRUE(wait_for([&] { return sockets() > 0; }));
+  const Taken second{lab_, "node", "n1"};
+  ASSERT_TRUE(second.ok()) << second.problem();
+  first.reset();
+  EXPECT_TRUE(wait_for([&] { return sockets() == 0; }));
 }
 
 }  // namespace
