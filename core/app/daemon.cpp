@@ -162,9 +162,12 @@ class Daemon {
   }
 
   void make_node() {
-    backend_ = make_af_packet_backend({options_.take, options_.run_dir, [this](const std::string& sentence) {
-                                         log_->write(LogLevel::warning, "core", sentence);
-                                       }});
+    AfPacketOptions io;
+    io.take = options_.take;
+    io.run_dir = options_.run_dir;
+    io.warn = [this](const std::string& sentence) { log_->write(LogLevel::warning, "core", sentence); };
+    io.note = [this](const std::string& sentence) { log_->write(LogLevel::info, "core", sentence); };
+    backend_ = make_af_packet_backend(std::move(io));
     std::vector<std::filesystem::path> path = options_.module_path;
     path.push_back(default_module_folder());
     loader_ = std::make_unique<ModuleLoader>(std::vector<const ModuleDescriptor*>{}, std::move(path));

@@ -1,9 +1,10 @@
 #include "core/io/af_packet.h"
 
-#include <optional>
+#include <string>
 #include <utility>
 
 #include "core/io/af_packet_interface.h"
+#include "core/io/af_xdp_interface.h"
 #include "core/io/link_watch.h"
 
 namespace trivet::core {
@@ -17,15 +18,29 @@ class AfPacketBackend : public IoBackend {
 
   Result<std::unique_ptr<InterfaceIo>> open(const InterfaceSpec& spec, std::size_t workers) override {
     if (!watch_) return std::unexpected(watch_.error());
-    if (spec.access != "auto" && spec.access != "raw") {
-      return fail("interface " + spec.name + ": access " + spec.access + " is not supported, use raw or auto");
-    }
+    const std::string who = "interface " + std::to_string(spec.number) + " (" + spec.name + ")";
     const KernelAddresses addresses = options_.take ? KernelAddresses::take : KernelAddresses::refuse;
     auto guard = KernelGuard::take(spec.name, addresses, options_.warn);
     if (!guard) return std::unexpected(guard.error());
-    auto interface = AfPacketInterface::open(std::move(*guard), workers, options_.warn);
-    if (!interface) return fail("interface " + spec.name + ": " + interface.error().text);
-    return std::move(*interface);
+    auto packets = AfPacketInterface::open(std::move(*guard), workers, options_.warn);
+    if (!packets) return fail("interface " + spec.name + ": " + packets.error().text);
+    if (spec.access == "raw") {
+      options_.note(who + ": raw");
+      return std::move(*packets);
+    }
+    std::string reason = why_no_zero_copy(spec.name, (*packets)->interface_index());
+    if (spec.access == "xdp" || reason.empty()) {
+      const XskMode mode = reason.empty() ? XskMode::zero_copy : XskMode::copy;
+      auto opened = AfXdpInterface::open(*packets, spec.name, workers, mode, store_);
+      if (opened) {
+        options_.note(who + ": xdp: " + (*opened)->description() + (reason.empty() ? "" : "; " + reason));
+        return std::move(*opened);
+      }
+      if (spec.access == "xdp") return fail("interface " + spec.name + ": " + opened.error().text);
+      reason = opened.error().text;
+    }
+    options_.note(who + ": raw: " + reason);
+    return std::move(*packets);
   }
 
   LinkInfo link(const std::string& name) override { return watch_ ? watch_->link(name) : LinkInfo{}; }
@@ -40,6 +55,7 @@ class AfPacketBackend : public IoBackend {
  private:
   AfPacketOptions options_;
   Result<LinkWatch> watch_;
+  UmemStore store_;
 };
 
 }  // namespace

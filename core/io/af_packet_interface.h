@@ -53,6 +53,7 @@ class AfPacketInterface : public InterfaceIo {
   [[nodiscard]] bool alive() override;
   void set_mac_filter(const std::vector<MacAddress>& addresses) override;
   void set_own_addresses(const std::vector<IpAddress>& addresses) override;
+  [[nodiscard]] int interface_index() const noexcept { return guard_->interface_index(); }
 
  private:
   AfPacketInterface(std::unique_ptr<KernelGuard> guard, std::function<void(const std::string&)> warn)

@@ -59,14 +59,16 @@ void append_udp(Frame& frame, std::size_t payload, std::uint8_t first) {
 
 }  // namespace
 
-Taken::Taken(const Lab& lab, const std::string& name, const std::string& interface, Addresses addresses)
+Taken::Taken(const Lab& lab, const std::string& name, const std::string& interface, Addresses addresses,
+             const std::string& access)
     : namespace_(lab.full_name(name)) {
   core::AfPacketOptions options;
   options.take = addresses == Addresses::take;
   options.warn = [warnings = warnings_](const std::string& text) { warnings->push_back(text); };
+  options.note = [notes = notes_](const std::string& text) { notes->push_back(text); };
   const InNamespace inside{namespace_};
   backend_ = core::make_af_packet_backend(std::move(options));
-  auto opened = backend_->open({.number = 1, .name = interface, .access = "auto"}, 1);
+  auto opened = backend_->open({.number = 1, .name = interface, .access = access}, 1);
   if (opened) {
     io_ = std::move(*opened);
   } else {
@@ -127,7 +129,12 @@ FarEnd::FarEnd(const Lab& lab, const std::string& name, const std::string& inter
 FarEnd::~FarEnd() { ::close(fd_); }
 
 void FarEnd::send(const Frame& frame) const {
-  EXPECT_EQ(::send(fd_, frame.data(), frame.size(), 0), static_cast<ssize_t>(frame.size())) << std::strerror(errno);
+  ssize_t sent = -1;
+  static_cast<void>(wait_for([&] {
+    sent = ::send(fd_, frame.data(), frame.size(), 0);
+    return sent >= 0 || errno != ENOBUFS;
+  }));
+  EXPECT_EQ(sent, static_cast<ssize_t>(frame.size())) << std::strerror(errno);
 }
 
 Frame FarEnd::receive(std::chrono::milliseconds deadline) const {

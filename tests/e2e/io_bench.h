@@ -24,7 +24,10 @@ using Frame = std::vector<std::uint8_t>;
 class Taken {
  public:
   enum class Addresses { refuse, take };
-  Taken(const Lab& lab, const std::string& name, const std::string& interface, Addresses addresses = Addresses::refuse);
+  Taken(const Lab& lab, const std::string& name, const std::string& interface, Addresses addresses = Addresses::refuse,
+        const std::string& access = "auto");
+  Taken(const Lab& lab, const std::string& name, const std::string& interface, const std::string& access)
+      : Taken(lab, name, interface, Addresses::refuse, access) {}
   Taken(const Taken&) = delete;
   Taken& operator=(const Taken&) = delete;
   ~Taken();
@@ -34,6 +37,8 @@ class Taken {
   [[nodiscard]] bool ok() const { return io_ != nullptr; }
   [[nodiscard]] const std::string& problem() const { return problem_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return *warnings_; }
+  [[nodiscard]] const std::vector<std::string>& notes() const { return *notes_; }
+  [[nodiscard]] core::PacketPool& pool() { return pool_; }
 
   // What has come in, waiting up to the deadline until there are at least `count` frames.
   std::vector<Frame> receive(std::size_t count, std::chrono::milliseconds deadline = std::chrono::seconds{5});
@@ -42,6 +47,7 @@ class Taken {
  private:
   std::string namespace_;
   std::shared_ptr<std::vector<std::string>> warnings_ = std::make_shared<std::vector<std::string>>();
+  std::shared_ptr<std::vector<std::string>> notes_ = std::make_shared<std::vector<std::string>>();
   core::PacketPool pool_;
   std::unique_ptr<core::IoBackend> backend_;
   std::unique_ptr<core::InterfaceIo> io_;
@@ -55,6 +61,7 @@ class FarEnd {
   FarEnd(const FarEnd&) = delete;
   FarEnd& operator=(const FarEnd&) = delete;
   ~FarEnd();
+  // Again when the cable's queue is full.
   void send(const Frame& frame) const;
   // The next frame that comes in; empty when none does within the deadline.
   [[nodiscard]] Frame receive(std::chrono::milliseconds deadline = std::chrono::seconds{5}) const;

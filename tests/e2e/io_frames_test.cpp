@@ -13,7 +13,7 @@ namespace {
 using testing::IsEmpty;
 using testing::SizeIs;
 
-class IoFrames : public testing::Test {
+class IoFramesRaw : public testing::Test {
  protected:
   void SetUp() override {
     TRIVET_NEEDS_LAB();
@@ -23,6 +23,11 @@ class IoFrames : public testing::Test {
   }
   Lab lab_;
 };
+// By both ways to read and send.
+class IoFrames : public IoFramesRaw, public testing::WithParamInterface<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Access, IoFrames, testing::Values("raw", "xdp"),
+                         [](const auto& parameter) { return std::string{parameter.param}; });
 
 Frame with_tag(const Frame& frame, std::uint16_t control) {
   Frame tagged{frame.begin(), frame.begin() + 12};
@@ -32,8 +37,8 @@ Frame with_tag(const Frame& frame, std::uint16_t control) {
   return tagged;
 }
 
-TEST_F(IoFrames, FramesOfEverySizePassUnchangedInBothDirections) {
-  Taken node{lab_, "node", "n0"};
+TEST_P(IoFrames, FramesOfEverySizePassUnchangedInBothDirections) {
+  Taken node{lab_, "node", "n0", GetParam()};
   ASSERT_TRUE(node.ok()) << node.problem();
   const FarEnd far{lab_, "far", "f0"};
   for (std::size_t payload = 0; payload <= 1472; payload += 8) {
@@ -48,10 +53,10 @@ TEST_F(IoFrames, FramesOfEverySizePassUnchangedInBothDirections) {
   EXPECT_THAT(node.warnings(), IsEmpty());
 }
 
-TEST_F(IoFrames, JumboFramesPassWhole) {
+TEST_F(IoFramesRaw, JumboFramesPassWhole) {
   lab_.run("node", "ip link set n0 mtu 9000");
   lab_.run("far", "ip link set f0 mtu 9000");
-  Taken node{lab_, "node", "n0"};
+  Taken node{lab_, "node", "n0", "raw"};
   ASSERT_TRUE(node.ok()) << node.problem();
   const FarEnd far{lab_, "far", "f0"};
   for (const std::size_t payload : {1900U, 1930U, 1940U, 2000U, 2048U, 4000U, 8972U}) {
@@ -67,8 +72,8 @@ TEST_F(IoFrames, JumboFramesPassWhole) {
   }
 }
 
-TEST_F(IoFrames, AVlanTagStaysInTheFrame) {
-  Taken node{lab_, "node", "n0"};
+TEST_P(IoFrames, AVlanTagStaysInTheFrame) {
+  Taken node{lab_, "node", "n0", GetParam()};
   ASSERT_TRUE(node.ok()) << node.problem();
   const FarEnd far{lab_, "far", "f0"};
   const Frame frame = with_tag(udp_frame("10.77.0.9", 100), 0x6fff);
@@ -76,8 +81,8 @@ TEST_F(IoFrames, AVlanTagStaysInTheFrame) {
   EXPECT_THAT(node.receive(1), testing::ElementsAre(frame));
 }
 
-TEST_F(IoFrames, AFrameTooLongForTheInterfaceIsCountedAndTheOthersGoOut) {
-  Taken node{lab_, "node", "n0"};
+TEST_P(IoFrames, AFrameTooLongForTheInterfaceIsCountedAndTheOthersGoOut) {
+  Taken node{lab_, "node", "n0", GetParam()};
   ASSERT_TRUE(node.ok()) << node.problem();
   const FarEnd far{lab_, "far", "f0"};
   const Frame good = udp_frame("10.77.0.9", 100);
@@ -90,8 +95,8 @@ TEST_F(IoFrames, AFrameTooLongForTheInterfaceIsCountedAndTheOthersGoOut) {
   EXPECT_EQ(counters.tx_dropped, 2U);
 }
 
-TEST_F(IoFrames, OwnFramesDoNotComeBack) {
-  Taken node{lab_, "node", "n0"};
+TEST_P(IoFrames, OwnFramesDoNotComeBack) {
+  Taken node{lab_, "node", "n0", GetParam()};
   ASSERT_TRUE(node.ok()) << node.problem();
   const FarEnd far{lab_, "far", "f0"};
   node.send({udp_frame("10.77.0.9", 10), arp_frame()});
@@ -100,8 +105,8 @@ TEST_F(IoFrames, OwnFramesDoNotComeBack) {
   EXPECT_EQ(node.port().counters().rx_frames, 1U);
 }
 
-TEST_F(IoFrames, ControlFramesAreNeitherLostNorDelayedByAFloodOfData) {
-  Taken node{lab_, "node", "n0"};
+TEST_P(IoFrames, ControlFramesAreNeitherLostNorDelayedByAFloodOfData) {
+  Taken node{lab_, "node", "n0", GetParam()};
   ASSERT_TRUE(node.ok()) << node.problem();
   node.io().set_own_addresses({*parse_ip("10.77.0.1"), *parse_ip("2001:db8:77::1")});
   const FarEnd far{lab_, "far", "f0"};
@@ -139,8 +144,8 @@ TEST_F(IoFrames, ControlFramesAreNeitherLostNorDelayedByAFloodOfData) {
   }));
 }
 
-TEST_F(IoFrames, AFloodOfPingsDoesNotPushOutAdvertisements) {
-  Taken node{lab_, "node", "n0"};
+TEST_P(IoFrames, AFloodOfPingsDoesNotPushOutAdvertisements) {
+  Taken node{lab_, "node", "n0", GetParam()};
   ASSERT_TRUE(node.ok()) << node.problem();
   const FarEnd far{lab_, "far", "f0"};
   for (std::size_t i = 0; i < 3000; ++i) far.send(ipv4_frame(1, "10.77.0.1"));
@@ -150,8 +155,8 @@ TEST_F(IoFrames, AFloodOfPingsDoesNotPushOutAdvertisements) {
   EXPECT_EQ(received[0], ipv4_frame(112, "224.0.0.18"));
 }
 
-TEST_F(IoFrames, LocalFramesLeaveRoomForData) {
-  Taken node{lab_, "node", "n0"};
+TEST_P(IoFrames, LocalFramesLeaveRoomForData) {
+  Taken node{lab_, "node", "n0", GetParam()};
   ASSERT_TRUE(node.ok()) << node.problem();
   const FarEnd far{lab_, "far", "f0"};
   for (std::size_t i = 0; i < 400; ++i) far.send(ipv4_frame(1, "10.77.0.1"));
@@ -161,8 +166,8 @@ TEST_F(IoFrames, LocalFramesLeaveRoomForData) {
   EXPECT_LT(place, 64);
 }
 
-TEST_F(IoFrames, TheOwnAddressesCanChange) {
-  Taken node{lab_, "node", "n0"};
+TEST_P(IoFrames, TheOwnAddressesCanChange) {
+  Taken node{lab_, "node", "n0", GetParam()};
   ASSERT_TRUE(node.ok()) << node.problem();
   const FarEnd far{lab_, "far", "f0"};
   const Frame other = udp_frame("10.77.0.9", 18);
@@ -184,8 +189,8 @@ TEST_F(IoFrames, TheOwnAddressesCanChange) {
   EXPECT_THAT(node.warnings(), IsEmpty());
 }
 
-TEST_F(IoFrames, ATaggedFrameIsDataWhateverItHolds) {
-  Taken node{lab_, "node", "n0"};
+TEST_P(IoFrames, ATaggedFrameIsDataWhateverItHolds) {
+  Taken node{lab_, "node", "n0", GetParam()};
   ASSERT_TRUE(node.ok()) << node.problem();
   const FarEnd far{lab_, "far", "f0"};
   far.send(with_tag(arp_frame(), 5));
@@ -193,13 +198,13 @@ TEST_F(IoFrames, ATaggedFrameIsDataWhateverItHolds) {
   EXPECT_THAT(node.receive(2), testing::ElementsAre(arp_frame(), with_tag(arp_frame(), 5)));
 }
 
-TEST_F(IoFrames, WithSeveralWorkersEachFlowStaysOnOneAndControlOnTheFirst) {
+TEST_F(IoFramesRaw, WithSeveralWorkersEachFlowStaysOnOneAndControlOnTheFirst) {
   std::unique_ptr<core::IoBackend> backend;
   std::unique_ptr<core::InterfaceIo> io;
   {
     const InNamespace inside{lab_.full_name("node")};
     backend = core::make_af_packet_backend({});
-    auto opened = backend->open({.number = 1, .name = "n0"}, 3);
+    auto opened = backend->open({.number = 1, .name = "n0", .access = "raw"}, 3);
     ASSERT_TRUE(opened) << opened.error().text;
     io = std::move(*opened);
   }

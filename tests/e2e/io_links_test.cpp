@@ -43,6 +43,12 @@ class IoLinks : public testing::Test {
   std::vector<std::string> events_;
 };
 
+// By both ways to read and send.
+class IoTakenLinks : public IoLinks, public testing::WithParamInterface<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Access, IoTakenLinks, testing::Values("raw", "xdp"),
+                         [](const auto& parameter) { return std::string{parameter.param}; });
+
 TEST_F(IoLinks, TheStateOfALinkIsTold) {
   lab_.run("node", "ip link set n0 address 02:11:22:33:44:55 mtu 1400");
   const core::LinkInfo link = backend_->link("n0");
@@ -99,8 +105,8 @@ TEST_F(IoLinks, LostEventsLeadToReadingEverythingAnew) {
   EXPECT_THAT(events_, Contains("d40"));
 }
 
-TEST_F(IoLinks, ATakenInterfaceThatWentDownWorksAgainWhenItIsUp) {
-  Taken node{lab_, "node", "n0"};
+TEST_P(IoTakenLinks, ATakenInterfaceThatWentDownWorksAgainWhenItIsUp) {
+  Taken node{lab_, "node", "n0", GetParam()};
   ASSERT_TRUE(node.ok()) << node.problem();
   const Frame frame = udp_frame("10.77.0.9", 30);
   lab_.run("node", "ip link set n0 down");
@@ -119,8 +125,8 @@ TEST_F(IoLinks, ATakenInterfaceThatWentDownWorksAgainWhenItIsUp) {
   EXPECT_GT(node.port().counters().tx_dropped, 0U);
 }
 
-TEST_F(IoLinks, AnInterfaceThatDisappearsIsQuietAndItsSuccessorCanBeTaken) {
-  Taken node{lab_, "node", "n0"};
+TEST_P(IoTakenLinks, AnInterfaceThatDisappearsIsQuietAndItsSuccessorCanBeTaken) {
+  Taken node{lab_, "node", "n0", GetParam()};
   ASSERT_TRUE(node.ok()) << node.problem();
   lab_.run("node", "ip link del n0");
   EXPECT_TRUE(after_event("n0", is_gone));
@@ -137,7 +143,7 @@ TEST_F(IoLinks, AnInterfaceThatDisappearsIsQuietAndItsSuccessorCanBeTaken) {
   EXPECT_TRUE(wait_for(asleep));
   lab_.add_cable("node", "n0", "far", "f0");
   EXPECT_FALSE(node.io().alive());
-  Taken successor{lab_, "node", "n0"};
+  Taken successor{lab_, "node", "n0", GetParam()};
   ASSERT_TRUE(successor.ok()) << successor.problem();
   const FarEnd far{lab_, "far", "f0"};
   far.send(arp_frame());

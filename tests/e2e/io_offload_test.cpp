@@ -137,9 +137,9 @@ class IoOffload : public testing::Test {
     }
   }
 
-  void take() {
-    near_.emplace(lab_, "node", "n0");
-    far_.emplace(lab_, "node", "n1");
+  void take(const std::string& access = "raw") {
+    near_.emplace(lab_, "node", "n0", access);
+    far_.emplace(lab_, "node", "n1", access);
     ASSERT_TRUE(near_->ok()) << near_->problem();
     ASSERT_TRUE(far_->ok()) << far_->problem();
   }
@@ -189,6 +189,34 @@ TEST_F(IoOffload, PlainFramesPassWholeWhereOffloadsAreOff) {
   EXPECT_EQ(partial_checksums_, 0U);
 }
 
+TEST_F(IoOffload, PartialChecksumsAreCompletedByXdpWhereOffloadsAreOn) {
+  take("xdp");
+  const Forwarder forwarder{near_->port(), far_->port(), watch()};
+  for (const std::string address : {"10.77.0.2", "2001:db8:77::2"}) {
+    const PatternServer server{lab_, "server", address};
+    EXPECT_EQ(fetch(lab_, "client", address, server_port), transfer_bytes) << address;
+  }
+  EXPECT_GT(partial_checksums_, 100U);
+}
+
+TEST_F(IoOffload, PlainFramesPassByXdpWhereOffloadsAreOff) {
+  turn_offloads_off();
+  take("xdp");
+  const Forwarder forwarder{near_->port(), far_->port(), watch()};
+  const PatternServer server{lab_, "server", "10.77.0.2"};
+  EXPECT_EQ(fetch(lab_, "client", "10.77.0.2", server_port), transfer_bytes);
+}
+
+TEST_F(IoOffload, SuperFramesFromAPacketSocketLeaveByAnXdpInterface) {
+  near_.emplace(lab_, "node", "n0", "xdp");
+  far_.emplace(lab_, "node", "n1", "raw");
+  ASSERT_TRUE(near_->ok() && far_->ok()) << near_->problem() << far_->problem();
+  const Forwarder forwarder{near_->port(), far_->port(), watch()};
+  const PatternServer server{lab_, "server", "10.77.0.2"};
+  EXPECT_EQ(fetch(lab_, "client", "10.77.0.2", server_port), transfer_bytes);
+  EXPECT_GT(super_frames_, 100U);
+}
+
 TEST_F(IoOffload, SuperFramesAreCutWhereTheOutgoingInterfaceCannot) {
   lab_.run("node", "ethtool -K n0 tx off sg off tso off gso off >/dev/null");
   take();
@@ -216,11 +244,16 @@ void describe(Packet& packet) {
   if (packet.protocol == wire::ip_protocol::tcp) packet.classes |= packet_class::tcp;
 }
 
-class IoTranslation : public IoOffload, public testing::WithParamInterface<bool> {};
+struct Way {
+  const char* name;
+  const char* access;
+  bool offloads;
+};
+class IoTranslation : public IoOffload, public testing::WithParamInterface<Way> {};
 
 TEST_P(IoTranslation, ATranslatedDownloadArrivesWhole) {
-  if (!GetParam()) turn_offloads_off();
-  take();
+  if (!GetParam().offloads) turn_offloads_off();
+  take(GetParam().access);
   constexpr std::uint16_t service_port = 80;
   const std::string server_mac = lab_.run("server", "cat /sys/class/net/s0/address | tr -d '\\n'");
   for (const auto& [service, target] :
@@ -241,11 +274,13 @@ TEST_P(IoTranslation, ATranslatedDownloadArrivesWhole) {
     const PatternServer server{lab_, "server", target};
     EXPECT_EQ(fetch(lab_, "client", service, service_port), transfer_bytes) << service;
   }
-  EXPECT_EQ(super_frames_ > 100, GetParam());
+  EXPECT_EQ(partial_checksums_ > 100, GetParam().offloads);
 }
 
-INSTANTIATE_TEST_SUITE_P(Offloads, IoTranslation, testing::Bool(),
-                         [](const auto& parameter) { return parameter.param ? "on" : "off"; });
+INSTANTIATE_TEST_SUITE_P(Offloads, IoTranslation,
+                         testing::Values(Way{"raw_on", "raw", true}, Way{"raw_off", "raw", false},
+                                         Way{"xdp_on", "xdp", true}, Way{"xdp_off", "xdp", false}),
+                         [](const auto& parameter) { return std::string{parameter.param.name}; });
 
 }  // namespace
 }  // namespace trivet::e2e

@@ -86,7 +86,7 @@ double best_round_trip(const Lab& lab, const std::string& name) {
   return best;
 }
 
-class IoSpeed : public testing::Test {
+class IoSpeed : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     TRIVET_NEEDS_LAB();
@@ -99,7 +99,10 @@ class IoSpeed : public testing::Test {
   Lab lab_;
 };
 
-TEST_F(IoSpeed, RoundTripAtLowLoad) {
+INSTANTIATE_TEST_SUITE_P(Access, IoSpeed, testing::Values("raw", "xdp"),
+                         [](const auto& parameter) { return std::string{parameter.param}; });
+
+TEST_P(IoSpeed, RoundTripAtLowLoad) {
   const Echo echo{lab_, "server"};
   lab_.run("node",
            "ip link add name br0 type bridge && ip link set br0 up && ip link set n0 master br0 && "
@@ -108,19 +111,19 @@ TEST_F(IoSpeed, RoundTripAtLowLoad) {
       [&] { return lab_.try_run("node", "bridge link | grep -c 'state forwarding' | grep -q 2").status == 0; }));
   const double kernel = best_round_trip(lab_, "client");
   lab_.run("node", "ip link del br0");
-  Taken near{lab_, "node", "n0"};
-  Taken far{lab_, "node", "n1"};
+  Taken near{lab_, "node", "n0", GetParam()};
+  Taken far{lab_, "node", "n1", GetParam()};
   ASSERT_TRUE(near.ok() && far.ok()) << near.problem() << far.problem();
   const Forwarder forwarder{near.port(), far.port()};
   const double ours = best_round_trip(lab_, "client");
-  std::cout << "round trip: kernel bridge " << kernel << " us, packet I/O " << ours << " us, added " << ours - kernel
-            << " us\n";
+  std::cout << "round trip: kernel bridge " << kernel << " us, " << GetParam() << ' ' << ours << " us, added "
+            << ours - kernel << " us\n";
   EXPECT_LT(ours - kernel, 100) << "frames wait for something";
 }
 
-TEST_F(IoSpeed, FramesASecond) {
-  Taken near{lab_, "node", "n0"};
-  Taken far{lab_, "node", "n1"};
+TEST_P(IoSpeed, FramesASecond) {
+  Taken near{lab_, "node", "n0", GetParam()};
+  Taken far{lab_, "node", "n1", GetParam()};
   ASSERT_TRUE(near.ok() && far.ok()) << near.problem() << far.problem();
   lab_.run("server", "ip link set s0 arp off && sysctl -qw net.ipv4.conf.s0.arp_ignore=8 && ip addr flush dev s0");
   const Forwarder forwarder{near.port(), far.port()};
@@ -153,7 +156,8 @@ TEST_F(IoSpeed, FramesASecond) {
   stop = true;
   sender.join();
   std::ranges::sort(rates);
-  std::cout << "forwarded: " << rates[2] / 1e6 << " million frames a second (64 bytes, median of 5)\n";
+  std::cout << "forwarded by " << GetParam() << ": " << rates[2] / 1e6
+            << " million frames a second (64 bytes, median of 5)\n";
   EXPECT_GT(rates[2], 10'000.0);
 }
 
