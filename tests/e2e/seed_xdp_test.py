@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""The seed pair with `access xdp` on every interface: requests, whole transfers, failover, and an idle daemon."""
+
+import collections
+import os
+import re
+import shutil
+import signal
+import tempfile
+import time
+
+import lab_case
+from lab_case import LabTest, main
+from seed_lab import SERVICE, VIRT_ACCESS, run, wait_until
+
+
+def with_xdp(path, folder):
+    """A copy of a configuration in which each interface says `access xdp`."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    text, count = re.subn(r"(?m)^(\s*)(name eth\d+)\s*$", r"\1\2\n\1access xdp", text)
+    assert count == 3, f"{path}: {count} interfaces"
+    copy = os.path.join(folder, os.path.basename(path))
+    with open(copy, "w", encoding="utf-8") as file:
+        file.write(text)
+    return copy
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class SeedPairByXdp(LabTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="trivet-xdp-")
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        former = lab_case.CONFIGS
+        lab_case.CONFIGS = {node: with_xdp(path, cls.folder) for node, path in former.items()}
+        try:
+            super().setUpClass()
+        finally:
+            lab_case.CONFIGS = former
+
+    def programs(self, node):
+        return [port for port in ("eth1", "eth2", "eth3")
+                if "xdp" in self.lab.exec(node, "ip", "-d", "link", "show", "dev", port).stdout]
+
+    def test_1_every_interface_is_taken_by_xdp_and_the_log_says_so(self):
+        for node in ("lb1", "lb2"):
+            self.assertEqual(self.programs(node), ["eth1", "eth2", "eth3"])
+            with open(os.path.join(self.lab.folder, f"{node}.log"), encoding="utf-8") as log:
+                text = log.read()
+            for number in (1, 2, 3):
+                self.assertIn(f"interface {number} (eth{number}): xdp: copy mode", text)
+
+    def test_2_requests_reach_both_targets(self):
+        for host in ("client", "outside"):
+            answers = collections.Counter(self.lab.fetch(host) for _ in range(12))
+            self.assertEqual(set(answers), {"t1", "t2"}, f"from {host}")
+
+    def test_3_pings_of_every_size_are_answered(self):
+        for size in ("0", "1400", "3000", "20000"):
+            result = self.lab.exec("client", "ping", "-6", "-c", "2", "-W", "2", "-s", size, VIRT_ACCESS, check=False)
+            self.assertEqual(result.returncode, 0, f"{size}: {result.stdout}")
+
+    def test_4_a_whole_transfer_with_the_offloads_of_the_hosts(self):
+        size = 100 * 1024 * 1024
+        for host in ("t1", "t2"):
+            with open(os.path.join(self.lab.folder, f"www-{host}", "big"), "wb") as file:
+                with open("/dev/urandom", "rb") as source:
+                    block = source.read(1024 * 1024)
+                for number in range(100):
+                    file.write(number.to_bytes(8, "big") + block[8:])
+        sums = {run("sha256sum", os.path.join(self.lab.folder, f"www-{host}", "big")).stdout.split()[0]
+                for host in ("t1", "t2")}
+        began = time.monotonic()
+        got = self.lab.exec("client", "sh", "-c", f"curl -sgf -m 60 {SERVICE}big | sha256sum",
+                            timeout=90).stdout.split()[0]
+        seconds = time.monotonic() - began
+        self.assertIn(got, sums)
+        print(f"  100 MB in {seconds:.1f} s ({size * 8 / seconds / 1e9:.2f} Gbit/s)")
+
+    def test_5_an_idle_pair_needs_next_to_no_processor(self):
+        self.wait_stable()
+        master, backup = self.pair()
+        pids = {node: self.lab.processes[node].pid for node in (master, backup)}
+        # Popen holds `ip netns exec`, which has become the daemon.
+        before = {node: cpu_seconds(pid) for node, pid in pids.items()}
+        began = time.monotonic()
+        wait_until(lambda: time.monotonic() - began > 10, 12, "ten idle seconds")
+        for node, pid in pids.items():
+            share = (cpu_seconds(pid) - before[node]) / (time.monotonic() - began)
+            print(f"  {node}: {share * 100:.2f} % of a core")
+            self.assertLess(share, 0.01)
+
+    def test_6_loss_of_a_link_hands_over(self):
+        self.wait_stable()
+        master, backup = self.pair()
+        gap = self.outage(lambda: self.lab.link(master, "eth3", up=False), 8,
+                          until=lambda: self.lab.role(backup) == "master")
+        print(f"  eth3 lost: longest time without an answer {gap:.2f} s")
+        self.assertLessEqual(gap, 1.0)
+        self.lab.link(master, "eth3", up=True)
+
+    def test_7_kill_9_hands_over_leaves_no_program_and_a_start_works_at_once(self):
+        self.wait_stable()
+        master, backup = self.pair()
+        gap = self.outage(lambda: self.lab.signal_node(master, signal.SIGKILL), 8,
+                          until=lambda: self.lab.role(backup) == "master")
+        print(f"  kill -9: longest time without an answer {gap:.2f} s")
+        self.assertLessEqual(gap, 3.6)
+        wait_until(lambda: self.programs(master) == [], 2, "no program is attached")
+        self.lab.start_node(master)
+        wait_until(lambda: self.programs(master) == ["eth1", "eth2", "eth3"], 5, "every interface is taken again")
+        self.wait_stable()
+
+
+if __name__ == "__main__":
+    main()
