@@ -121,6 +121,7 @@ class Daemon {
         log_(std::move(log)),
         signals_(context_, SIGTERM, SIGINT, SIGHUP),
         timer_(context_),
+        log_timer_(context_),
         start_(std::chrono::steady_clock::now()) {}
 
   int run(Background& background) {
@@ -143,6 +144,7 @@ class Daemon {
     start_workers();
     watch_links();
     wait_for_signal();
+    summarize_log();
     background.started();
     log_->write(LogLevel::info, "core", "started with " + options_.config_file.string());
     step();
@@ -176,8 +178,8 @@ class Daemon {
     node.loader = loader_.get();
     node.seed = (std::uint64_t{std::random_device{}()} << 32U) | std::random_device{}();
     node.worker_mode = WorkerMode::own_threads;
-    node.log = [this](LogLevel level, std::string_view module, std::string_view line) {
-      log_->write(level, module, line);
+    node.log = [this](LogLevel level, LogKind kind, std::string_view module, std::string_view line) {
+      log_->write(level, kind, module, line);
     };
     node.wake_control = [this] { asio::post(context_, [this] { step(); }); };
     node_ = std::make_unique<Node>(std::move(node));
@@ -202,6 +204,15 @@ class Daemon {
       backend_->process_link_events();
       step();
       wait_for_links();
+    });
+  }
+
+  void summarize_log() {
+    log_timer_.expires_after(LogSink::window);
+    log_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error) return;
+      log_->summarize();
+      summarize_log();
     });
   }
 
@@ -254,7 +265,7 @@ class Daemon {
         reply(std::move(report));
       });
     } else {
-      node_->command(words, std::move(reply));
+      node_->command(words, now(), std::move(reply));
     }
     step();
   }
@@ -344,6 +355,7 @@ class Daemon {
   asio::io_context context_;
   asio::signal_set signals_;
   asio::steady_timer timer_;
+  asio::steady_timer log_timer_;
   std::chrono::steady_clock::time_point start_;
   std::optional<asio::posix::stream_descriptor> links_;
   std::unique_ptr<IoBackend> backend_;

@@ -21,7 +21,7 @@ struct HostServices {
   std::vector<std::unique_ptr<ForwardingWorker>>* workers = nullptr;
   ThreadCells* cells = nullptr;  // of the control thread
   Random* random = nullptr;
-  std::function<void(LogLevel, std::string_view module, std::string_view text)> log;
+  std::function<void(LogLevel, LogKind, std::string_view module, std::string_view text)> log;
 };
 
 class ModuleHost final : public Host, private Log {
@@ -47,7 +47,9 @@ class ModuleHost final : public Host, private Log {
   void on_workers(std::function<void(Worker& worker, std::size_t number)> task, std::function<void()> done) override;
 
  private:
-  void write(LogLevel level, std::string_view text) override { services_.log(level, module_, text); }
+  void write(LogLevel level, LogKind kind, std::string_view text) override {
+    services_.log(level, kind, module_, text);
+  }
 
   std::string module_;
   ModuleId id_;

@@ -36,7 +36,7 @@ class Node::Implementation final : public ControlSink {
   [[nodiscard]] Time poll_at() const;
   void stop(Time now);
   void refresh_link(const std::string& name, Time now);
-  void command(const std::vector<std::string>& words, CommandReply reply);
+  void command(const std::vector<std::string>& words, Time now, CommandReply reply);
   [[nodiscard]] std::vector<CommandInfo> commands() const;
 
   // ControlSink
@@ -56,7 +56,7 @@ class Node::Implementation final : public ControlSink {
   void call(Running& running, std::string_view what, Call&& function);
   void module_failed(Running& running, std::string_view what, std::string_view error);
 
-  void log(LogLevel level, std::string_view text) { services.log(level, "core", text); }
+  void log(LogLevel level, std::string_view text) { services.log(level, LogKind::message, "core", text); }
   Running* find(std::string_view name);
   Running* find(ModuleId id);
   [[nodiscard]] ModuleId id_of(const std::string& name);
@@ -108,7 +108,7 @@ Node::Implementation::Implementation(NodeOptions given)
   services.workers = &workers;
   services.cells = &registry.add_thread();
   services.random = &random;
-  services.log = options.log ? options.log : [](LogLevel, std::string_view, std::string_view) {};
+  services.log = options.log ? options.log : [](LogLevel, LogKind, std::string_view, std::string_view) {};
   for (std::size_t number = 0; number < options.workers; ++number) {
     WorkerConfig config;
     config.number = number;
@@ -147,7 +147,7 @@ void Node::Implementation::log_links() {
     const std::string state = link.up ? "up" : "down: " + link.reason;
     if (known == state) return;
     known = state;
-    log(link.up ? LogLevel::info : LogLevel::warning, who + ' ' + state);
+    services.log(link.up ? LogLevel::info : LogLevel::warning, LogKind::change, "core", who + ' ' + state);
   });
 }
 
@@ -343,7 +343,7 @@ void Node::Implementation::update_ports() {
 // --- running ---------------------------------------------------------------------------------------------------------
 
 void Node::Implementation::refresh_link(const std::string& name, Time now) {
-  if (!interfaces.refresh(name, now)) return;
+  if (is_stopped || !interfaces.refresh(name, now)) return;
   update_ports();
   topology.links_changed();
 }
@@ -385,6 +385,11 @@ void Node::Implementation::settle(Time now) {
 
 void Node::Implementation::step(Time now) {
   current = now;
+  if (is_stopped) {
+    // What the modules have said last goes out; nobody is asked for more, lest they speak again.
+    run_workers(now);
+    return;
+  }
   for (int round = 0; round < round_limit; ++round) {
     bool busy = run_workers(now);
     busy = event_bus.deliver() != 0 || busy;
@@ -396,6 +401,7 @@ void Node::Implementation::step(Time now) {
 }
 
 Time Node::Implementation::poll_at() const {
+  if (is_stopped) return never;
   Time next = interfaces.poll_at();
   if (!event_bus.idle()) return current;
   for (const auto& running : modules) {
@@ -416,6 +422,7 @@ void Node::Implementation::stop(Time now) {
 }
 
 void Node::Implementation::on_punt(ModuleId module, const Packet& packet) {
+  if (is_stopped) return;
   if (Running* const running = find(module)) {
     call(*running, "on_punt()", [&](Module& object) { object.on_punt(packet, current); });
   }
@@ -423,17 +430,18 @@ void Node::Implementation::on_punt(ModuleId module, const Packet& packet) {
 }
 
 void Node::Implementation::on_message(ModuleId module, const WorkerMessage& message) {
+  if (is_stopped) return;
   if (Running* const running = find(module)) {
     call(*running, "on_message()", [&](Module& object) { object.on_message(message, current); });
   }
 }
 
 void Node::Implementation::on_neighbor_wanted(NetworkId network, const IpAddress& address) {
-  bus.publish(NeighborWanted{network, address});
+  if (!is_stopped) bus.publish(NeighborWanted{network, address});
 }
 
 void Node::Implementation::on_neighbor_used(NetworkId network, const IpAddress& address) {
-  bus.publish(NeighborUsed{network, address});
+  if (!is_stopped) bus.publish(NeighborUsed{network, address});
 }
 
 // --- commands --------------------------------------------------------------------------------------------------------
@@ -450,7 +458,7 @@ std::vector<Node::CommandInfo> Node::Implementation::commands() const {
   return list;
 }
 
-void Node::Implementation::command(const std::vector<std::string>& words, CommandReply reply) {
+void Node::Implementation::command(const std::vector<std::string>& words, Time now, CommandReply reply) {
   CoreCommandContext context{view, interfaces, topology.objects(), shared, event_bus, workers, {}, {}};
   for (const auto& running : modules) {
     context.modules.push_back({running->instance->name(), running->instance->descriptor().version, running->host->id(),
@@ -470,10 +478,14 @@ void Node::Implementation::command(const std::vector<std::string>& words, Comman
         reply(error_report("module '" + running->instance->name() + "' has failed: see the log"));
         return;
       }
+      if (!arguments->empty() && command.spec.arguments.empty()) {
+        reply(no_argument_taken(command.spec.name, arguments->front()));
+        return;
+      }
       // Shared, so that somebody answers when the handler throws.
       const auto answer = std::make_shared<CommandReply>(std::move(reply));
       call(*running, "a command", [&](Module&) {
-        command.handler(*arguments, [answer](Report report) {
+        command.handler(*arguments, now, [answer](Report report) {
           if (*answer) std::exchange(*answer, nullptr)(std::move(report));
         });
       });
@@ -499,8 +511,8 @@ void Node::step(Time now) { implementation_->step(now); }
 Time Node::poll_at() const { return implementation_->poll_at(); }
 void Node::stop(Time now) { implementation_->stop(now); }
 void Node::refresh_link(const std::string& name, Time now) { implementation_->refresh_link(name, now); }
-void Node::command(const std::vector<std::string>& words, CommandReply reply) {
-  implementation_->command(words, std::move(reply));
+void Node::command(const std::vector<std::string>& words, Time now, CommandReply reply) {
+  implementation_->command(words, now, std::move(reply));
 }
 std::vector<Node::CommandInfo> Node::commands() const { return implementation_->commands(); }
 ForwardingWorker& Node::worker(std::size_t number) { return *implementation_->workers.at(number); }

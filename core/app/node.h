@@ -37,7 +37,7 @@ struct NodeOptions {
   WorkerMode worker_mode = WorkerMode::inline_in_step;
   PoolSizes pool;
   // Every log line, with the module that wrote it ("core" for the node itself).
-  std::function<void(LogLevel level, std::string_view module, std::string_view text)> log;
+  std::function<void(LogLevel level, LogKind kind, std::string_view module, std::string_view text)> log;
   // Called from a worker when the control thread has something to do: step() soon. own_threads only.
   std::function<void()> wake_control;
 };
@@ -59,15 +59,16 @@ class Node {
   void step(Time now);
   // When step() must be called again at the latest, if nothing comes in before.
   [[nodiscard]] Time poll_at() const;
-  // Says goodbye (priority 0), lets the last frames out, gives the interfaces back. Workers on threads keep running
-  // until stop() returns; the caller ends them afterwards. Nothing may follow but the destructor.
+  // Every module says goodbye (priority 0) and is called no more: later steps only let the last frames out. Workers on
+  // threads keep running; the caller steps until they have done that, then ends them. Nothing else may follow but the
+  // destructor, which gives the interfaces back.
   void stop(Time now);
 
   // A link may have changed. The back end's handler calls it by itself.
   void refresh_link(const std::string& name, Time now);
 
   // Runs a console command: "show vrrp". The reply may come during a later step().
-  void command(const std::vector<std::string>& words, CommandReply reply);
+  void command(const std::vector<std::string>& words, Time now, CommandReply reply);
   struct CommandInfo {
     std::string module;
     CommandSpec spec;

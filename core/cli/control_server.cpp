@@ -12,6 +12,7 @@
 #include <istream>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "core/cli/report_json.h"
 
@@ -21,22 +22,28 @@ namespace asio = boost::asio;
 using Protocol = asio::local::stream_protocol;
 
 namespace {
-constexpr auto idle_limit = std::chrono::minutes{1};
+// Without descriptors for a new connection the next try waits; the connection does, too.
+constexpr auto accept_pause = std::chrono::seconds{1};
 }  // namespace
 
 struct ControlServer::Parts : std::enable_shared_from_this<Parts> {
+  class Once;
   struct Connection : std::enable_shared_from_this<Connection> {
     Connection(Protocol::socket accepted, const std::shared_ptr<Parts>& server)
         : socket(std::move(accepted)), idle(socket.get_executor()), buffer(ControlServer::max_line), parts(server) {}
 
     void read() {
-      idle.expires_after(idle_limit);
+      const auto server = parts.lock();
+      if (!server) return;
+      idle.expires_after(server->idle);
       idle.async_wait([self = weak_from_this()](const boost::system::error_code& error) {
         if (const auto connection = self.lock(); !error && connection) connection->close();
       });
       asio::async_read_until(socket, buffer, '\n',
                              [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
-                               if (error) {
+                               if (error == asio::error::not_found) {
+                                 self->refuse("a command line has at most 512 KiB");
+                               } else if (error) {
                                  self->close();
                                } else {
                                  self->answer();
@@ -44,7 +51,6 @@ struct ControlServer::Parts : std::enable_shared_from_this<Parts> {
                              });
     }
     void answer() {
-      idle.cancel();
       std::istream stream(&buffer);
       std::string line;
       std::getline(stream, line);
@@ -54,15 +60,21 @@ struct ControlServer::Parts : std::enable_shared_from_this<Parts> {
         write(error_report(words ? "the daemon is stopping" : words.error().text));
         return;
       }
-      server->handler(*words, [self = weak_from_this()](const Report& report) {
-        if (const auto connection = self.lock()) connection->write(report);
+      server->handler(*words, [once = std::make_unique<Once>(weak_from_this())](const Report& report) mutable {
+        if (once != nullptr) once->write(report);
+        once.reset();
       });
+    }
+    // The last words of a connection.
+    void refuse(const std::string& why) {
+      is_last = true;
+      write(error_report(why));
     }
     void write(const Report& report) {
       output = encode_report(report) + '\n';
       asio::async_write(socket, asio::buffer(output),
                         [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
-                          if (error) {
+                          if (error || self->is_last) {
                             self->close();
                           } else {
                             self->read();
@@ -80,35 +92,68 @@ struct ControlServer::Parts : std::enable_shared_from_this<Parts> {
     asio::steady_timer idle;
     asio::streambuf buffer;
     std::string output;
+    bool is_last = false;  // closed when `output` has been written
     std::weak_ptr<Parts> parts;
   };
 
-  Parts(asio::io_context& context, std::filesystem::path file, Handler given)
-      : acceptor(context), path(std::move(file)), handler(std::move(given)) {}
+  // The one answer to a command; without one, say so when everybody has dropped the reply.
+  class Once {
+   public:
+    explicit Once(std::weak_ptr<Connection> asked) : connection_(std::move(asked)) {}
+    Once(const Once&) = delete;
+    Once& operator=(const Once&) = delete;
+    ~Once() { write(error_report("the command has ended without an answer: see the log")); }
+    void write(const Report& report) {
+      if (const auto connection = std::exchange(connection_, {}).lock()) connection->write(report);
+    }
+
+   private:
+    std::weak_ptr<Connection> connection_;
+  };
+
+  Parts(asio::io_context& context, std::filesystem::path file, Handler given, std::chrono::milliseconds idle_time)
+      : acceptor(context), pause(context), path(std::move(file)), handler(std::move(given)), idle(idle_time) {}
 
   void accept() {
     acceptor.async_accept([self = weak_from_this()](const boost::system::error_code& error, Protocol::socket socket) {
       const auto parts = self.lock();
       if (!parts || error == asio::error::operation_aborted) return;
-      if (!error && parts->connections.size() < max_connections) {
-        auto connection = std::make_shared<Connection>(std::move(socket), parts);
+      if (error) {
+        parts->accept_later();
+        return;
+      }
+      const auto connection = std::make_shared<Connection>(std::move(socket), parts);
+      if (parts->connections.size() < max_connections) {
         parts->connections.insert(connection);
         connection->read();
+      } else {
+        connection->refuse("the daemon has " + std::to_string(max_connections) + " connections already");
       }
       parts->accept();
     });
   }
+  void accept_later() {
+    pause.expires_after(accept_pause);
+    pause.async_wait([self = weak_from_this()](const boost::system::error_code& error) {
+      if (const auto parts = self.lock(); parts && !error) parts->accept();
+    });
+  }
 
   Protocol::acceptor acceptor;
+  asio::steady_timer pause;
   std::filesystem::path path;
   Handler handler;
+  std::chrono::milliseconds idle;
   std::set<std::shared_ptr<Connection>> connections;
 };
 
 Result<std::unique_ptr<ControlServer>> ControlServer::open(asio::io_context& context, const std::filesystem::path& path,
-                                                           Handler handler) {
-  auto parts = std::make_shared<Parts>(context, path, std::move(handler));
+                                                           Handler handler, std::chrono::milliseconds idle) {
+  auto parts = std::make_shared<Parts>(context, path, std::move(handler), idle);
   try {
+    const auto status = std::filesystem::symlink_status(path);
+    if (std::filesystem::exists(status) && !std::filesystem::is_socket(status))
+      return fail(path.string() + " is there and no socket: remove it, or use another --run-dir");
     const Protocol::endpoint endpoint(path.string());
     Protocol::socket probe(context);
     boost::system::error_code error;
@@ -134,6 +179,7 @@ ControlServer::ControlServer(std::shared_ptr<Parts> parts) : parts_(std::move(pa
 ControlServer::~ControlServer() {
   boost::system::error_code ignored;
   static_cast<void>(parts_->acceptor.close(ignored));
+  parts_->pause.cancel();
   const auto connections = parts_->connections;
   for (const auto& connection : connections) connection->close();
   std::error_code error;

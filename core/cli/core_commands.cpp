@@ -232,11 +232,14 @@ std::optional<Report> run_core_command(const CoreCommandContext& context, const 
   for (const Entry& entry : entries()) {
     const auto arguments = match_command(entry.spec.name, words);
     if (!arguments) continue;
-    if (!arguments->empty())
-      return error_report("'" + entry.spec.name + "' takes no argument, not '" + arguments->front() + "'");
+    if (!arguments->empty()) return no_argument_taken(entry.spec.name, arguments->front());
     return entry.run(context);
   }
   return std::nullopt;
+}
+
+Report no_argument_taken(const std::string& command, const std::string& argument) {
+  return error_report("'" + command + "' takes no arguments, not '" + argument + "'");
 }
 
 Report unknown_command(const CoreCommandContext& context, const std::vector<std::string>& words) {

@@ -51,6 +51,8 @@ struct CoreCommandContext {
 // None if it is not one of the core's.
 [[nodiscard]] std::optional<Report> run_core_command(const CoreCommandContext& context,
                                                      const std::vector<std::string>& words);
+// The answer to arguments of a command that takes none.
+[[nodiscard]] Report no_argument_taken(const std::string& command, const std::string& argument);
 // The answer to what nobody knows: says so, and names commands that come near.
 [[nodiscard]] Report unknown_command(const CoreCommandContext& context, const std::vector<std::string>& words);
 

@@ -191,7 +191,14 @@ void check_gateway(const SectionView& gateway, const std::vector<NetworkPrefixes
   for (const char* key : {"ipaddr", "ipaddr6"}) {
     if (!check_host_address(gateway, key, problems)) continue;
     const IpAddress address = *address_of(gateway, key);
-    bool is_inside = address.is_v6() && address.v6().is_link_local();
+    // It would need a network beside it, which the language has no word for.
+    if (address.is_v6() && address.v6().is_link_local()) {
+      problems.error(gateway.where(key), std::string(key) + ' ' + quoted(to_string(address)) +
+                                             " is a link-local address, which may lie in any network; give the "
+                                             "gateway's global address");
+      continue;
+    }
+    bool is_inside = false;
     for (const NetworkPrefixes& network : networks) {
       const auto& prefix = address.is_v4() ? network.v4 : network.v6;
       is_inside = is_inside || (prefix && prefix->contains(address));

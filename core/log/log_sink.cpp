@@ -4,18 +4,18 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 
 namespace trivet::core {
 
 namespace {
 
-using WallClock = std::chrono::steady_clock;
-constexpr auto window = std::chrono::minutes{1};
-constexpr std::size_t remembered_texts = 1000;
+using Instant = std::chrono::steady_clock::time_point;
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
@@ -35,13 +35,41 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 
 struct LogSink::Parts {
   struct Seen {
-    WallClock::time_point since;
+    Instant since;
+    LogLevel level = LogLevel::info;
     int lines = 0;
   };
+  using Key = std::pair<std::string, std::string>;  // module, text
+
+  void put(LogLevel level, std::string_view module, std::string_view text) {
+    logger->log(to_spdlog(level), "{:<6} {}", module, text);
+  }
+  void summarize(const Key& key, const Seen& entry) {
+    if (entry.lines <= burst) return;
+    logger->log(to_spdlog(entry.level), "{:<6} (left out {} times: {})", key.first, entry.lines - burst, key.second);
+  }
+  void summarize_until(Instant now) {
+    if (now < next_end) return;
+    next_end = Instant::max();
+    std::erase_if(seen, [&](const auto& item) {
+      const Instant end = item.second.since + window;
+      if (end <= now) summarize(item.first, item.second);
+      if (end > now) next_end = std::min(next_end, end);
+      return end <= now;
+    });
+  }
+  void summarize_all() {
+    for (const auto& [key, entry] : seen) summarize(key, entry);
+    seen.clear();
+    next_end = Instant::max();
+  }
+
   std::unique_ptr<spdlog::logger> logger;
   int burst = 10;
+  std::function<Instant()> clock;
   std::mutex mutex;
-  std::map<std::string, Seen, std::less<>> seen;
+  std::map<Key, Seen> seen;
+  Instant next_end = Instant::max();  // of the oldest window
 };
 
 Result<std::unique_ptr<LogSink>> LogSink::open(const LogOptions& options) {
@@ -58,6 +86,7 @@ Result<std::unique_ptr<LogSink>> LogSink::open(const LogOptions& options) {
     parts->logger->set_level(to_spdlog(options.level));
     parts->logger->flush_on(spdlog::level::debug);
     parts->burst = options.burst;
+    parts->clock = options.clock;
   } catch (const std::exception& error) {
     return fail(std::string("the log cannot be opened: ") + error.what());
   }
@@ -65,23 +94,25 @@ Result<std::unique_ptr<LogSink>> LogSink::open(const LogOptions& options) {
 }
 
 LogSink::LogSink(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-LogSink::~LogSink() = default;
+LogSink::~LogSink() { parts_->summarize_all(); }
 
-void LogSink::write(LogLevel level, std::string_view module, std::string_view text) {
+void LogSink::write(LogLevel level, LogKind kind, std::string_view module, std::string_view text) {
   const std::scoped_lock lock(parts_->mutex);
-  const WallClock::time_point now = WallClock::now();
-  std::string key = std::string(module) + ' ' + std::string(text);
-  if (parts_->seen.size() > remembered_texts) parts_->seen.clear();
-  Parts::Seen& seen = parts_->seen[key];
-  if (now - seen.since > window) {
-    if (seen.lines > parts_->burst) {
-      parts_->logger->log(to_spdlog(level), "{:<6} (the next line was left out {} times)", module,
-                          seen.lines - parts_->burst);
-    }
-    seen = {now, 0};
+  if (!parts_->logger->should_log(to_spdlog(level))) return;
+  const Instant now = parts_->clock();
+  parts_->summarize_until(now);
+  if (kind == LogKind::message) {
+    if (parts_->seen.size() >= remembered_texts) parts_->summarize_all();
+    const auto [entry, is_new] = parts_->seen.try_emplace(Parts::Key{module, text}, Parts::Seen{now, level, 0});
+    if (is_new) parts_->next_end = std::min(parts_->next_end, now + window);
+    if (++entry->second.lines > parts_->burst) return;
   }
-  if (++seen.lines > parts_->burst) return;
-  parts_->logger->log(to_spdlog(level), "{:<6} {}", module, text);
+  parts_->put(level, module, text);
+}
+
+void LogSink::summarize() {
+  const std::scoped_lock lock(parts_->mutex);
+  parts_->summarize_until(parts_->clock());
 }
 
 }  // namespace trivet::core

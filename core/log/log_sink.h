@@ -1,10 +1,13 @@
 // Where log lines go: standard error (coloured on a terminal), and a file if one is named. Wraps spdlog.
 //
-// Equal lines are limited: after `burst` lines of one text within a minute the rest is counted and told at the end of
-// the minute, so that a flapping cable cannot fill a disk. Thread: any; internally locked. Owner: the daemon.
+// Equal messages are limited, so that none can fill a disk: of one text `burst` lines are written within a minute, the
+// rest is counted, and the count is written when the minute is over. Changes (LogKind) are never left out.
+// Thread: any; internally locked. Owner: the daemon.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -17,6 +20,7 @@ struct LogOptions {
   std::filesystem::path file;  // empty: standard error
   LogLevel level = LogLevel::info;
   int burst = 10;
+  std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;
 };
 
 class LogSink {
@@ -24,9 +28,17 @@ class LogSink {
   [[nodiscard]] static Result<std::unique_ptr<LogSink>> open(const LogOptions& options);
   LogSink(const LogSink&) = delete;
   LogSink& operator=(const LogSink&) = delete;
-  ~LogSink();
+  ~LogSink();  // writes what is still counted
 
-  void write(LogLevel level, std::string_view module, std::string_view text);
+  void write(LogLevel level, LogKind kind, std::string_view module, std::string_view text);
+  void write(LogLevel level, std::string_view module, std::string_view text) {
+    write(level, LogKind::message, module, text);
+  }
+  // Writes the counts of minutes that are over. write() does so too; call it now and then, as nothing may be written.
+  void summarize();
+
+  static constexpr std::chrono::seconds window{60};
+  static constexpr std::size_t remembered_texts = 1000;  // with more, the counts are written early
 
  private:
   struct Parts;

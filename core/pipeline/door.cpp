@@ -31,15 +31,9 @@ bool is_for_us(const MacAddress& mac, const InterfaceView& interface, const Forw
 
 NetworkId network_of(const InterfaceView& interface, const IpAddress& source, const ForwardingState& state) noexcept {
   if (interface.networks.empty()) return 0;
-  if (interface.networks.size() > 1) {
-    for (const NetworkId number : interface.networks) {
-      const NetworkView* network = state.network(number);
-      if (network == nullptr) continue;
-      const auto& prefix = source.is_v4() ? network->prefix4 : network->prefix6;
-      if (prefix && prefix->contains(source)) return number;
-    }
-  }
-  return interface.networks.front();
+  if (interface.networks.size() == 1) return interface.networks.front();
+  const NetworkId number = state.network_of(source, interface);
+  return number != 0 ? number : interface.networks.front();
 }
 
 // One frame on its way through the checks.

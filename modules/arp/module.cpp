@@ -30,7 +30,7 @@ struct Overloaded : Handlers... {
 }  // namespace
 
 bool ArpModule::Inbox::empty() const {
-  return !node_changed && !groups_changed && wanted.empty() && used.empty() && asked.empty();
+  return !node_changed && !groups_changed && wanted.empty() && used.empty();
 }
 
 void ArpModule::declare(Setup& setup) {
@@ -56,7 +56,9 @@ void ArpModule::declare(Setup& setup) {
 
   setup.command(
       {"show neighbors", "", "The neighbours that are known, with MAC, interface, state and timers."},
-      [this](const std::vector<std::string>&, CommandReply reply) { inbox_.asked.push_back(std::move(reply)); });
+      [this](const std::vector<std::string>&, Time now, CommandReply reply) {
+        reply(neighbors_report(cache_, host_->forwarding(), now));
+      });
   setup.publishes<NeighborEntry>();
   setup.publishes<GroupMembership>();
   setup.subscribes<NeighborWanted>();
@@ -171,7 +173,6 @@ void ArpModule::serve_inbox(Time now) {
   if (inbox.groups_changed) membership_.update(groups_, up_, now);
   for (const NeighborKey& key : inbox.wanted) perform(cache_.wanted(key, now), now);
   for (const NeighborKey& key : inbox.used) perform(cache_.used(key, now), now);
-  for (CommandReply& reply : inbox.asked) reply(neighbors_report(cache_, host_->forwarding(), now));
 }
 
 // Role, links, networks or addresses are not what they were: everything that follows from them is computed anew, and
@@ -292,7 +293,7 @@ void ArpModule::judge(const Claim& claim, Time now) {
                        (claim.is_probe ? " probes for " : " claims ") + to_string(claim.address) +
                        ", which is an address of this node";
     if (reaction.repeated > 1) text += " (" + std::to_string(reaction.repeated) + " times since the last line)";
-    host_->log().warning(text);
+    host_->log().change(LogLevel::warning, text);  // limited by ConflictMonitor, which counts the rest
   }
   if (!reaction.defend) return;
   const OwnAddress* own = host_->forwarding().find_address(claim.address);
@@ -352,10 +353,7 @@ void ArpModule::send(InterfaceId interface, const Frame& frame, Time now) {
   announcer_.sent(interface, reinterpret_cast<const wire::EthernetHeader*>(frame.data())->source, now);
 }
 
-void ArpModule::stop(Time now) {
-  report(membership_.leave_all(now));
-  for (CommandReply& reply : std::exchange(inbox_.asked, {})) reply(error_report("the module is being stopped"));
-}
+void ArpModule::stop(Time now) { report(membership_.leave_all(now)); }
 
 std::string ArpModule::interface_name(InterfaceId interface) const {
   const InterfaceView* view = host_->forwarding().interface(interface);

@@ -51,7 +51,6 @@ class ArpModule final : public Module {
     std::set<InterfaceId> went_down;  // links, whatever they are now
     std::vector<NeighborKey> wanted;
     std::vector<NeighborKey> used;
-    std::vector<CommandReply> asked;  // for `show neighbors`
     [[nodiscard]] bool empty() const;
   };
 

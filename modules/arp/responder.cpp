@@ -15,10 +15,12 @@ bool is_virtual_mac(const ForwardingState& node, Family family, const MacAddress
   return vrid != 0 && mac == vrrp_mac(family, vrid);
 }
 
-bool is_on_link(const NetworkView& network, const IpAddress& address) {
-  if (address.is_v6() && address.v6().is_link_local()) return true;
-  const auto& prefix = address.is_v4() ? network.prefix4 : network.prefix6;
-  return prefix.has_value() && prefix->contains(address);
+// The network of an interface that an address on the link belongs to; 0 = none.
+NetworkId home_of(const ForwardingState& node, InterfaceId interface, const IpAddress& address) {
+  const InterfaceView* view = node.interface(interface);
+  if (view == nullptr || view->networks.empty()) return 0;
+  const bool is_link_local = address.is_v6() && address.v6().is_link_local();
+  return is_link_local ? view->networks.front() : node.network_of(address, *view);
 }
 
 std::vector<NetworkId> networks_of(const ForwardingState& node, InterfaceId interface) {
@@ -26,14 +28,12 @@ std::vector<NetworkId> networks_of(const ForwardingState& node, InterfaceId inte
   return view == nullptr ? std::vector<NetworkId>{} : view->networks;
 }
 
-// Known entries are updated in every network of the interface; a new one is made in the first that holds the address.
+// Known entries are updated in every network of the interface; a new one is made in the one that it belongs to.
 void learn_source(const ForwardingState& node, const IpAddress& address, const NeighborPlace& place, Learning learning,
                   Consequence& result) {
+  const NetworkId home = home_of(node, place.interface, address);
   for (const NetworkId number : networks_of(node, place.interface)) {
-    const NetworkView* network = node.network(number);
-    const bool creates = learning == Learning::create && network != nullptr && is_on_link(*network, address);
-    result.sources.push_back({{number, address}, place, creates ? Learning::create : Learning::update});
-    if (creates) learning = Learning::update;
+    result.sources.push_back({{number, address}, place, number == home ? learning : Learning::update});
   }
 }
 

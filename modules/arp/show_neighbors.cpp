@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "arp/module.h"
 #include "trivet/forwarding.h"
 
@@ -26,7 +28,7 @@ Report neighbors_report(const NeighborCache& cache, const ForwardingState& node,
       row[5] = tenths(now - entry->confirmed);
     }
     row[4] = std::string(to_string(shown.reachability));
-    row[6] = tenths(entry->deadline - now);
+    row[6] = tenths(std::max(entry->deadline - now, Duration{}));
     table.rows.push_back(std::move(row));
   }
   Report report;

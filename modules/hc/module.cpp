@@ -1,5 +1,6 @@
 #include "hc/module.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -33,6 +34,9 @@ Cell text_of(const std::optional<IpAddress>& address) {
   return address ? Cell(to_string(*address)) : Cell(std::monostate{});
 }
 
+// Seconds before now; nothing for "never".
+Cell age(Time at, Time now) { return at == Time{} ? Cell(std::monostate{}) : Cell(to_seconds(now - at)); }
+
 Cell milliseconds(const std::optional<Duration>& duration) {
   return duration ? Cell(static_cast<double>(duration->count()) / 1e6) : Cell(std::monostate{});
 }
@@ -63,10 +67,12 @@ void HcModule::declare(Setup& setup) {
   setup.subscribes<GatewayCheckRequest>();
   setup.subscribes<TopologyChanged>();
   setup.command({"show gateway", "", "Addresses and health of the gateway, and its checks."},
-                [this](const std::vector<std::string>&, CommandReply reply) { reply(show_gateway()); });
+                [this](const std::vector<std::string>&, Time now, CommandReply reply) { reply(show_gateway(now)); });
   setup.command(
       {"show checks", "[TARGET]", "Every check with its state, last answer, and next probe."},
-      [this](const std::vector<std::string>& arguments, CommandReply reply) { reply(show_checks(arguments)); });
+      [this](const std::vector<std::string>& arguments, Time now, CommandReply reply) {
+        reply(show_checks(arguments, now));
+      });
 }
 
 void HcModule::start(Host& host, Time now) {
@@ -211,7 +217,7 @@ void HcModule::announce(const SubjectChange& change) {
   }
   const std::string line = subject_label(change.subject) + ' ' + std::string(to_string(change.former)) + " -> " +
                            std::string(to_string(state.health)) + ": " + state.reason;
-  host_->log().write(state.health == Health::up ? LogLevel::info : LogLevel::warning, line);
+  host_->log().change(state.health == Health::up ? LogLevel::info : LogLevel::warning, line);
 }
 
 // "target 1 (192.0.2.1, 2001:db8::1)"
@@ -229,10 +235,7 @@ std::string HcModule::subject_label(SubjectId id) const {
   return label;
 }
 
-// Seconds before now; nothing for "never".
-Cell HcModule::age(Time at) const { return at == Time{} ? Cell(std::monostate{}) : Cell(to_seconds(now_ - at)); }
-
-Report HcModule::show_gateway() const {
+Report HcModule::show_gateway(Time now) const {
   const SubjectState* state = engine_->state(gateway_subject);
   if (state == nullptr) {
     return error_report("there is no configuration yet");
@@ -244,8 +247,8 @@ Report HcModule::show_gateway() const {
       {"ipaddr6", "IPv6 address", text_of(config.address_for(CheckKind::ping6)), ""},
       {"health", "Health", std::string(to_string(state->health)), ""},
       {"reason", "Reason", state->reason, ""},
-      {"since_age", "In this state for", to_seconds(now_ - state->since), "s"},
-      {"last_answer_age", "Last answer", age(state->last_answer), "s ago"},
+      {"held_for", "In this state for", to_seconds(now - state->since), "s"},
+      {"last_answer_age", "Last answer", age(state->last_answer, now), "s ago"},
   };
   Table table{"checks",
               "Checks",
@@ -258,13 +261,13 @@ Report HcModule::show_gateway() const {
               {}};
   for (const CheckStatus& check : engine_->status(gateway_subject)) {
     table.rows.push_back({label(check.config), text_of(check.address), std::string(to_string(check.health)),
-                          age(check.last_answer), milliseconds(check.round_trip), check.reason});
+                          age(check.last_answer, now), milliseconds(check.round_trip), check.reason});
   }
   report.tables.push_back(std::move(table));
   return report;
 }
 
-Report HcModule::show_checks(const std::vector<std::string>& arguments) const {
+Report HcModule::show_checks(const std::vector<std::string>& arguments, Time now) const {
   std::optional<SubjectId> only;
   if (!arguments.empty()) {
     SubjectId number = 0;
@@ -297,10 +300,10 @@ Report HcModule::show_checks(const std::vector<std::string>& arguments) const {
     row[1] = label(check.config);
     row[2] = text_of(check.address);
     row[3] = std::string(to_string(check.health));
-    row[4] = age(check.last_answer);
+    row[4] = age(check.last_answer, now);
     row[5] = milliseconds(check.round_trip);
     if (check.value >= 0) row[6] = check.value;
-    if (check.next_probe != never) row[7] = to_seconds(check.next_probe - now_);
+    if (check.next_probe != never) row[7] = to_seconds(std::max(check.next_probe - now, Duration{}));
     row[8] = check.reason;
   }
   Report report;

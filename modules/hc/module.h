@@ -46,9 +46,8 @@ class HcModule : public Module {
   void carry_out(Time now);
   void announce(const SubjectChange& change);
   [[nodiscard]] std::string subject_label(SubjectId id) const;
-  [[nodiscard]] Report show_gateway() const;
-  [[nodiscard]] Report show_checks(const std::vector<std::string>& arguments) const;
-  [[nodiscard]] Cell age(Time at) const;
+  [[nodiscard]] Report show_gateway(Time now) const;
+  [[nodiscard]] Report show_checks(const std::vector<std::string>& arguments, Time now) const;
 
   Host* host_ = nullptr;
   Counters counters_;

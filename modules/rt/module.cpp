@@ -40,7 +40,7 @@ void RouterModule::declare(Setup& setup) {
   handles_.routed = setup.counter("routed", "Packets passed on between networks or to the gateway.");
   setup.subscribes<Route>();
   setup.command({"show routes", "", "Routes that this node uses, longest prefix first."},
-                [this](const std::vector<std::string>&, CommandReply reply) { reply(show_routes()); });
+                [this](const std::vector<std::string>&, Time, CommandReply reply) { reply(show_routes()); });
 }
 
 void RouterModule::start(Host& host, Time /*now*/) {

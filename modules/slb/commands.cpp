@@ -183,11 +183,11 @@ Report report_of(const SessionsWalk& walk) {
 
 void BalancerModule::declare_commands(Setup& setup) {
   setup.command({"show servers", "", "Servers with their state, targets, sessions and traffic."},
-                [this](const std::vector<std::string>&, CommandReply reply) { reply(show_servers()); });
+                [this](const std::vector<std::string>&, Time, CommandReply reply) { reply(show_servers()); });
   setup.command({"show targets", "", "Targets with their health, sessions and traffic."},
-                [this](const std::vector<std::string>&, CommandReply reply) { reply(show_targets()); });
+                [this](const std::vector<std::string>&, Time, CommandReply reply) { reply(show_targets()); });
   setup.command({"show sessions", "[--server N] [--limit N]", "Sessions of all workers."},
-                [this](const std::vector<std::string>& arguments, CommandReply reply) {
+                [this](const std::vector<std::string>& arguments, Time, CommandReply reply) {
                   show_sessions(arguments, std::move(reply));
                 });
 }

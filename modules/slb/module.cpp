@@ -144,14 +144,6 @@ void BalancerModule::await_facts() {
 
 void BalancerModule::rebuild() { directory_->publish(*host_, registry_.build()); }
 
-NetworkId BalancerModule::network_of(const IpAddress& address) const {
-  for (const NetworkView& network : host_->forwarding().networks()) {
-    const std::optional<IpPrefix>& prefix = address.is_v4() ? network.prefix4 : network.prefix6;
-    if (prefix && prefix->contains(address)) return network.number;
-  }
-  return 0;
-}
-
 void BalancerModule::publish_addresses() {
   std::vector<OwnAddress> list;
   const auto add = [&](const ServerConfig& server, const IpAddress& address) {
@@ -163,7 +155,7 @@ void BalancerModule::publish_addresses() {
     }
     list.push_back({.address = address,
                     .scope = AddressScope::master,
-                    .network = network_of(address),
+                    .network = host_->forwarding().network_of(address),
                     .interface = 0,
                     .answers_echo = !server.takes_everything()});
   };

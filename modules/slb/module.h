@@ -38,7 +38,6 @@ class BalancerModule final : public Module {
   void await_facts();
   void install_engines(std::uint32_t max_sessions);
   void publish_addresses();
-  [[nodiscard]] NetworkId network_of(const IpAddress& address) const;
 
   // commands.cpp
   [[nodiscard]] Report show_servers() const;

@@ -70,14 +70,13 @@ class VrrpModule final : public Module {
   void publish_groups();
   void publish_admission();
   [[nodiscard]] Counter counter(Tally tally) const { return counters_.at(static_cast<std::size_t>(tally)); }
-  [[nodiscard]] Report report() const;
+  [[nodiscard]] Report report(Time now) const;
 
   Host* host_ = nullptr;
   WorkerReasons reasons_;
   std::array<Counter, tally_count> counters_{};
   std::optional<Engine> engine_;
   std::vector<Fact> facts_;
-  Time now_;  // of the last call: commands are not told the time
   std::optional<RoleState> published_role_;
   std::vector<GroupMembership> published_groups_;
   Snapshot<Admission> admission_;
@@ -100,12 +99,11 @@ void VrrpModule::declare(Setup& setup) {
   setup.subscribes<TopologyChanged>();
   setup.must_stand_before("master", "a backup would not hear the master's advertisements behind that gate");
   setup.command({"show vrrp", "", "role of this node and why, priorities, what is tracked, other routers, counters"},
-                [this](const std::vector<std::string>&, CommandReply reply) { reply(report()); });
+                [this](const std::vector<std::string>&, Time now, CommandReply reply) { reply(report(now)); });
 }
 
-void VrrpModule::start(Host& host, Time now) {
+void VrrpModule::start(Host& host, Time) {
   host_ = &host;
-  now_ = now;
   engine_.emplace(static_cast<std::uint16_t>(host.random()()));
   // Without a value every reader would take this node for a master until the first configuration is in.
   publish_role();
@@ -186,12 +184,10 @@ void VrrpModule::on_time(Time now) {
 }
 
 void VrrpModule::stop(Time now) {
-  now_ = now;
   carry_out(engine_->stop(now));
 }
 
 void VrrpModule::take_facts(Time now) {
-  now_ = now;
   for (const Fact& fact : std::exchange(facts_, {})) carry_out(fact(*engine_, now));
 }
 
@@ -218,7 +214,7 @@ void VrrpModule::carry_out_one(const ChangeRole& action) {
   if (action.from != action.to) line += std::string(to_string(action.from)) + " -> ";
   line += std::string(to_string(action.to)) + ": " + action.reason;
   // Another reason for the same role is no change; while a configuration settles there are several.
-  host_->log().write(action.from == action.to ? LogLevel::debug : LogLevel::info, line);
+  host_->log().change(action.from == action.to ? LogLevel::debug : LogLevel::info, line);
   publish_role();
 }
 
@@ -238,7 +234,7 @@ void VrrpModule::carry_out_one(const Notice& action) {
   if (action.is_warning) {
     host_->log().warning(action.text);
   } else {
-    host_->log().info(action.text);
+    host_->log().change(LogLevel::info, action.text);
   }
 }
 
@@ -273,11 +269,11 @@ void VrrpModule::publish_admission() {
   admission_.publish(*host_, std::make_unique<const Admission>(next));
 }
 
-Report VrrpModule::report() const {
+Report VrrpModule::report(Time now) const {
   if (!engine_) return error_report("vrrp has not been started yet");
   TallyValues values{};
   for (std::size_t i = 0; i < tally_count; ++i) values.at(i) = host_->read(counters_.at(i));
-  return make_report(*engine_, values, now_);
+  return make_report(*engine_, values, now);
 }
 
 }  // namespace

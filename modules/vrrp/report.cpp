@@ -1,5 +1,6 @@
 #include "vrrp/report.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -76,7 +77,7 @@ void add_router(const Engine& engine, Time now, Report& report) {
       {"mac", "MAC", config.virtual_mac ? to_string(vrrp_mac(Family::ipv4, config.vrid)) : "real", ""});
   const NextTimer timer = engine.next_timer();
   report.fields.push_back({"next_timer", "Next timer", timer.name.empty() ? Cell{} : Cell{text(timer.name)}, ""});
-  report.fields.push_back({"next_timer_in", "In", timer.at == never ? Cell{} : Cell{to_seconds(timer.at - now)}, "s"});
+  report.fields.push_back({"next_timer_in", "In", timer.at == never ? Cell{} : Cell{to_seconds(std::max(timer.at - now, Duration{}))}, "s"});
   if (!engine.last_complaint().empty()) {
     report.notes.push_back(words::seconds(now - engine.last_complaint_at()) + " ago: " + engine.last_complaint());
   }
@@ -90,8 +91,7 @@ Report make_report(const Engine& engine, const TallyValues& counters, Time now) 
   Report report;
   report.fields.push_back({"role", "Role", text(to_string(engine.role())), ""});
   report.fields.push_back({"reason", "Reason", engine.reason(), ""});
-  report.fields.push_back({"since", "Since", to_seconds(engine.since().time_since_epoch()), "s"});
-  report.fields.push_back({"held_for", "For", to_seconds(now - engine.since()), "s"});
+  report.fields.push_back({"held_for", "Held for", to_seconds(now - engine.since()), "s"});
   if (!engine.config().has_section) return report;
   add_router(engine, now, report);
   report.tables.push_back(tracked_table(engine));

@@ -94,6 +94,25 @@ RouteLength route_length(Family family, std::uint8_t length) {
   return {length, AddressWords(IpPrefix{ones, length}.masked().address)};
 }
 
+// Of the networks considered, the one that holds the address with the longest prefix.
+class LongestPrefix {
+ public:
+  explicit LongestPrefix(const IpAddress& address) noexcept : address_(address) {}
+
+  void consider(const NetworkView& network) noexcept {
+    const std::optional<IpPrefix>& prefix = address_.is_v4() ? network.prefix4 : network.prefix6;
+    if (!prefix || prefix->length < shortest_ || !prefix->contains(address_)) return;
+    network_ = network.number;
+    shortest_ = prefix->length + 1U;
+  }
+  [[nodiscard]] NetworkId network() const noexcept { return network_; }
+
+ private:
+  const IpAddress& address_;
+  NetworkId network_ = 0;
+  std::size_t shortest_ = 0;  // that would be better than the best so far
+};
+
 // Marks in an array of numbers which element of a list has which number.
 template <std::size_t Size, class View>
 std::array<std::uint16_t, Size> positions_by_number(const std::vector<View>& views) {
@@ -156,6 +175,20 @@ const InterfaceView* ForwardingState::interface(InterfaceId number) const noexce
 const NetworkView* ForwardingState::network(NetworkId number) const noexcept {
   const std::uint16_t position = number <= max_networks ? index_->networks[number] : std::uint16_t{0};
   return position == 0 ? nullptr : &parts_.networks[position - 1U];
+}
+
+NetworkId ForwardingState::network_of(const IpAddress& address) const noexcept {
+  LongestPrefix best(address);
+  for (const NetworkView& network : parts_.networks) best.consider(network);
+  return best.network();
+}
+
+NetworkId ForwardingState::network_of(const IpAddress& address, const InterfaceView& interface) const noexcept {
+  LongestPrefix best(address);
+  for (const NetworkId number : interface.networks) {
+    if (const NetworkView* candidate = network(number)) best.consider(*candidate);
+  }
+  return best.network();
 }
 
 const OwnAddress* ForwardingState::find_address(const IpAddress& address) const noexcept {

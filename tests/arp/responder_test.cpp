@@ -57,6 +57,20 @@ TEST_F(ResponderTest, ASenderThatIsNotOnLinkIsAnsweredButNotCreated) {
   EXPECT_EQ(result.sources[0].learning, Learning::update);
 }
 
+TEST_F(ResponderTest, OfOverlappingNetworksASenderIsLearntInTheNarrower) {
+  ForwardingState::Parts parts;
+  parts.interfaces.push_back({.number = 1, .name = "eth1", .mac = own3, .up = true, .networks = {1, 2}});
+  parts.networks.resize(2);
+  parts.networks[0] = {.number = 1, .name = "", .interfaces = {1}, .prefix4 = IpPrefix{ip4("10.0.0.0"), 8}};
+  parts.networks[1] = {.number = 2, .name = "", .interfaces = {1}, .prefix4 = IpPrefix{ip4("10.1.0.0"), 16}};
+  parts.addresses.push_back({ip4("10.1.0.1"), AddressScope::own, 2, 0, true});
+  const ForwardingState node(std::move(parts));
+  const Consequence result = on_arp(node, arrival(), request("10.1.0.9", "10.1.0.1"));
+  ASSERT_THAT(result.sources, SizeIs(2));
+  EXPECT_EQ(result.sources[0], (LearntSource{{1, ip4("10.1.0.9")}, {client, 1}, Learning::update}));
+  EXPECT_EQ(result.sources[1], (LearntSource{{2, ip4("10.1.0.9")}, {client, 1}, Learning::create}));
+}
+
 TEST_F(ResponderTest, VirtualAddressesFollowTheRoleAndTheMacPolicy) {
   EXPECT_FALSE(on_arp(*backup, arrival(), request("10.0.0.9", "10.0.0.3")).answer.has_value());
   EXPECT_EQ(on_arp(*master, arrival(), request("10.0.0.9", "10.0.0.3")).answer->mac, virtual4);

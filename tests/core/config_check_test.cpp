@@ -80,9 +80,9 @@ INSTANTIATE_TEST_SUITE_P(
                    "3:20: error: sessiontimeout \"0.5\" is out of range, allowed is 1 to 86400"},
         WrongValue{"set sessiontimeout 1e3",
                    "3:20: error: sessiontimeout \"1e3\" is no number of seconds, allowed is 1 to 86400"},
-        WrongValue{"gateway {\nipaddr6 fe80::1\nping6 3\n}",
+        WrongValue{"gateway {\nipaddr6 2001:db8::1\nping6 3\n}",
                    "5:7: error: ping6 has 1 value instead of 2; it is written: ping6 <interval>,<timeout>"},
-        WrongValue{"gateway {\nipaddr6 fe80::1\nping6 3,x\n}",
+        WrongValue{"gateway {\nipaddr6 2001:db8::1\nping6 3,x\n}",
                    "5:9: error: timeout of ping6 \"x\" is no number of seconds, allowed is 0.1 to 3600"},
         WrongValue{"server 1 targets 1-5000",
                    "3:18: error: target in targets \"1-5000\" is out of range, allowed is 1 to 4096"},
@@ -144,6 +144,9 @@ INSTANTIATE_TEST_SUITE_P(
                    "4:1: error: network 1 has no address: addr and mask, or mask6 with real6 or virt6"},
         WrongValue{"gateway { }", "3:1: warning: gateway has neither ipaddr nor ipaddr6 and no effect"},
         WrongValue{"gateway ipaddr 10.0.0.1", "3:9: warning: gateway \"10.0.0.1\" lies in no network"},
+        WrongValue{"gateway ipaddr6 fe80::1",
+                   "3:9: error: ipaddr6 \"fe80::1\" is a link-local address, which may lie in any network; give the "
+                   "gateway's global address"},
         WrongValue{"gateway ipaddr 0.0.0.0", "3:9: error: ipaddr \"0.0.0.0\" is the unspecified address"},
         WrongValue{"target 1 { }", "3:1: warning: target 1 has neither ipaddr nor ipaddr6 and gets no traffic"},
         WrongValue{"target 1 ipaddr 127.0.0.1", "3:10: error: ipaddr \"127.0.0.1\" is a loopback address"}));

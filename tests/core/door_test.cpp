@@ -326,6 +326,18 @@ TEST(Door, TakesArpWithPaddingAndFindsTheNetworkOfItsSender) {
   EXPECT_EQ(probe.packet().network, 2);
 }
 
+TEST(Door, OfOverlappingNetworksTheNarrowerIsThePackets) {
+  ForwardingState::Parts made = parts();
+  made.networks[0].prefix4 = IpPrefix{ip("10.0.0.0"), 8};
+  const ForwardingState state(std::move(made));
+  PacketBuffer wide(over4() / testkit::udp(1, 2));  // from 10.0.0.9
+  ASSERT_EQ(wide.enter(state, 1), "");
+  EXPECT_EQ(wide.packet().network, 1);
+  PacketBuffer narrow(eth(peer, MacAddress::broadcast()) / arp_request(peer, "10.0.1.9", "10.0.1.1"));
+  ASSERT_EQ(narrow.enter(state, 1), "");
+  EXPECT_EQ(narrow.packet().network, 2);
+}
+
 TEST(Door, GivesFirstFragmentsTheirHeaderAndLaterOnesNone) {
   const auto four = fragments(over4() / testkit::udp(1, 2) / payload_of(60), 32, 7);
   expect_fields(four[0], {.classes = packet_class::ipv4 | packet_class::udp | fragment | own,

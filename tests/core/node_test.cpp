@@ -47,7 +47,7 @@ class NodeTest : public ::testing::Test {
     options.io = &io_;
     options.loader = &loader_;
     options.pool = {.small_count = 256, .large_count = 4};
-    options.log = [this](LogLevel, std::string_view module, std::string_view text) {
+    options.log = [this](LogLevel, LogKind, std::string_view module, std::string_view text) {
       log_.push_back(std::string(module) + ": " + std::string(text));
     };
     node_ = std::make_unique<Node>(std::move(options));
@@ -75,7 +75,7 @@ class NodeTest : public ::testing::Test {
   }
   Report command(const std::vector<std::string>& words) {
     Report result;
-    node_->command(words, [&](Report report) { result = std::move(report); });
+    node_->command(words, now_, [&](Report report) { result = std::move(report); });
     return result;
   }
   std::vector<std::string> take_story() { return std::exchange(test::story(), {}); }
@@ -303,7 +303,20 @@ TEST_F(NodeTest, CommandsAreFoundByTheirWordsAndUnknownOnesNameNeighbours) {
   EXPECT_EQ(std::get<std::uint64_t>(command({"show", "a", "x", "y"}).fields.at(1).value), 2U);
   EXPECT_THAT(command({"show", "nonsense"}).error, HasSubstr("show interfaces"));
   EXPECT_THAT(command({"frobnicate"}).error, HasSubstr("'help' lists all"));
-  EXPECT_THAT(command({"show", "drops", "now"}).error, HasSubstr("takes no argument"));
+  EXPECT_EQ(command({"show", "drops", "now"}).error, "'show drops' takes no arguments, not 'now'");
+}
+
+TEST_F(NodeTest, ArgumentsOfACommandThatIsDeclaredWithoutAreRefused) {
+  configure(config("a,b"));
+  EXPECT_EQ(command({"show", "a", "x"}).error, "");
+  EXPECT_EQ(command({"show", "b"}).error, "");
+  EXPECT_EQ(command({"show", "b", "7"}).error, "'show b' takes no arguments, not '7'");
+}
+
+TEST_F(NodeTest, CommandsAreToldTheTimeAtWhichTheyAreGiven) {
+  configure(config("a"));
+  now_ += std::chrono::hours{1};
+  EXPECT_EQ(std::get<double>(command({"show", "a"}).fields.at(2).value), 3600.0);
 }
 
 TEST_F(NodeTest, ACommandThatThrowsIsAnswered) {
@@ -360,6 +373,32 @@ TEST_F(NodeTest, StopReachesEveryModuleOnce) {
   node_->stop(now_);
   node_->stop(now_);
   EXPECT_THAT(take_story(), ElementsAre("a stop", "b stop"));
+}
+
+TEST_F(NodeTest, AfterStopNoModuleIsCalledAgain) {
+  test::behaviour('a').timer = std::chrono::milliseconds{100};
+  test::behaviour('a').verdict = Verdict::Kind::punt;
+  configure(config("a,b"));
+  node_->join_bus("test").publish(LinkState{.interface = 7});
+  node_->stop(now_);
+  take_story();
+  EXPECT_EQ(node_->poll_at(), never);
+  for (int i = 0; i < 50; ++i) {
+    now_ += std::chrono::milliseconds{100};
+    inject();
+  }
+  io_.set_carrier("eth1", false);
+  node_->step(now_);
+  EXPECT_THAT(take_story(), IsEmpty());
+}
+
+TEST_F(NodeTest, AfterStopTasksOfTheWorkersStillFinish) {
+  configure(config("a"));
+  node_->stop(now_);
+  bool done = false;
+  node_->worker(0).run_task([] {}, [&done] { done = true; });
+  node_->step(now_);
+  EXPECT_TRUE(done);
 }
 
 }  // namespace

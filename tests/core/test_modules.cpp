@@ -32,12 +32,13 @@ class TestModule final : public Module {
     counter_ = setup.counter("seen", "packets seen");
     reason_ = setup.drop_reason("unwanted", "dropped by the test");
     if (!behaviour(name).before.empty()) setup.must_stand_before(behaviour(name).before, "the test says so");
-    setup.command({"show " + std::string(1, name), "", "the test's own"},
-                  [this](const std::vector<std::string>& arguments, CommandReply reply) {
+    setup.command({"show " + std::string(1, name), name == 'a' ? "[WORD...]" : "", "the test's own"},
+                  [this](const std::vector<std::string>& arguments, Time now, CommandReply reply) {
                     if (behaviour(name).throw_in_command) throw std::runtime_error("no answer");
                     Report report;
                     report.fields.push_back({"level", "Level", level_, ""});
                     report.fields.push_back({"arguments", "Arguments", std::uint64_t{arguments.size()}, ""});
+                    report.fields.push_back({"now", "Now", to_seconds(now.time_since_epoch()), "s"});
                     reply(std::move(report));
                   });
   }

@@ -450,6 +450,15 @@ TEST(HcModule, ShowGatewaySaysHealthReasonAndChecks) {
   EXPECT_EQ(text_of(report.tables[0].rows[0][0]), "ping6");
 }
 
+TEST(HcModule, ReportsSayTheTimeOfTheCommandEvenIfTheModuleHadNothingToDo) {
+  Lab lab(head + "gateway {\n  ipaddr6 2001:db8::2:10\n}\n");
+  lab.node.advance(1h);
+  const Report report = lab.node.command("show gateway");
+  const auto field = std::ranges::find(report.fields, "held_for", &Field::key);
+  ASSERT_NE(field, report.fields.end());
+  EXPECT_EQ(std::get<double>(field->value), 3600.0);
+}
+
 TEST(HcModule, ShowChecksListsAllOrThoseOfOneTarget) {
   Lab lab(head + gateway_section + seed_target + target(2, "ipaddr6 2001:db8:ffff::1:2\nping6 3,10\n"));
   lab.answer_everything();

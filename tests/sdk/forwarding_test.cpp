@@ -136,6 +136,34 @@ TEST(Routes, AgreeWithAPlainSearchOnARandomTable) {
   }
 }
 
+TEST(NetworkOf, IsTheOneWithTheLongestPrefixWhateverTheOrder) {
+  ForwardingState::Parts parts;
+  const auto add = [&](NetworkId number, const char* address, std::uint8_t length) {
+    NetworkView& network = parts.networks.emplace_back();
+    network.number = number;
+    const IpPrefix prefix{ip(address), length};
+    (prefix.address.is_v4() ? network.prefix4 : network.prefix6) = prefix;
+  };
+  add(1, "10.0.0.0", 8);
+  add(2, "10.1.0.0", 16);
+  add(3, "10.1.2.0", 24);
+  add(4, "10.1.0.0", 16);
+  add(5, "2001:db8::", 48);
+  add(6, "2001:db8::", 32);
+  const InterfaceView interface{.number = 1, .name = "eth1", .mac = {}, .networks = {1, 4}};
+  const ForwardingState state(std::move(parts));
+  EXPECT_EQ(state.network_of(ip("10.9.0.1")), 1);
+  EXPECT_EQ(state.network_of(ip("10.1.9.1")), 2) << "of equal ones the first";
+  EXPECT_EQ(state.network_of(ip("10.1.2.1")), 3);
+  EXPECT_EQ(state.network_of(ip("192.0.2.1")), 0);
+  EXPECT_EQ(state.network_of(ip("2001:db8::1")), 5);
+  EXPECT_EQ(state.network_of(ip("2001:db8:1::1")), 6);
+  EXPECT_EQ(state.network_of(ip("fe80::1")), 0);
+  EXPECT_EQ(state.network_of(ip("10.1.2.1"), interface), 4);
+  EXPECT_EQ(state.network_of(ip("10.9.0.1"), interface), 1);
+  EXPECT_EQ(state.network_of(ip("2001:db8::1"), interface), 0);
+}
+
 TEST(RouterMac, IsVirtualOnlyForAMasterWithVirtualMacs) {
   ForwardingState::Parts parts;
   parts.interfaces = {{.number = 1, .name = "eth1", .mac = mac("02:00:00:00:00:01"), .networks = {}}};

@@ -376,6 +376,17 @@ TEST_F(VrrpModule, LossOfATrackedLinkIsAdvertisedAtOnceAndReported) {
   EXPECT_THAT(node().take_log(), Contains(HasSubstr("effective priority 200 -> 190: eth3 down")));
 }
 
+TEST_F(VrrpModule, TheReportSaysHowLongTheRoleHasBeenHeldAlsoInInit) {
+  make(config());
+  node().set_link(1, false);
+  node().set_link(3, false);
+  ASSERT_EQ(role(), Role::init);
+  node().advance(1h);
+  const Report report = node().command("show vrrp");
+  EXPECT_EQ(field(report, "held_for"), Cell{3600.0});
+  EXPECT_FALSE(field(report, "since")) << "counted from the daemon's start it tells nobody anything";
+}
+
 TEST_F(VrrpModule, LossOfAllItsLinksEndsMastership) {
   make(config());
   node().advance(10s);

@@ -10,6 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include "trivet/time.h"
+
 namespace trivet {
 
 // A value in a report. In JSON: null, bool, number, string. In text: "-", yes/no, number, string.
@@ -48,12 +50,13 @@ struct Report {
 }
 
 using CommandReply = std::move_only_function<void(Report)>;
-// `arguments` are the words behind the command's name, options (--json) taken out.
-using CommandHandler = std::function<void(const std::vector<std::string>& arguments, CommandReply reply)>;
+// `arguments` are the words behind the command's name, options of the command line (--json) taken out; there are none if
+// the command is declared without. `now` is when the command was given; a later reply may be told another time.
+using CommandHandler = std::function<void(const std::vector<std::string>& arguments, Time now, CommandReply reply)>;
 
 struct CommandSpec {
   std::string name;       // "show vrrp"
-  std::string arguments;  // for help: "[--server N]"
+  std::string arguments;  // for help: "[--server N]"; empty: the core refuses arguments
   std::string help;       // one sentence
 };
 

@@ -62,6 +62,11 @@ class ForwardingState {
   [[nodiscard]] const std::vector<NetworkView>& networks() const { return parts_.networks; }
   [[nodiscard]] const InterfaceView* interface(InterfaceId number) const noexcept;
   [[nodiscard]] const NetworkView* network(NetworkId number) const noexcept;
+  // The network whose prefix holds the address, of several the one with the longest prefix (of equal ones the first);
+  // 0 = none. A link-local address is in every network and so in none.
+  [[nodiscard]] NetworkId network_of(const IpAddress& address) const noexcept;
+  // The same, only among the networks of an interface.
+  [[nodiscard]] NetworkId network_of(const IpAddress& address, const InterfaceView& interface) const noexcept;
   // An own address of either scope; null for foreign ones. Does not look at the role.
   [[nodiscard]] const OwnAddress* find_address(const IpAddress& address) const noexcept;
   // True when this node answers for the address now: scope own, or scope master while master.

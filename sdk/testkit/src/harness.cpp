@@ -55,7 +55,7 @@ Harness::Harness(std::vector<const ModuleDescriptor*> modules, const std::string
   options.loader = &parts_->loader;
   options.seed = seed;
   options.pool = {.small_count = 512, .large_count = 16};
-  options.log = [this](LogLevel, std::string_view module, std::string_view text) {
+  options.log = [this](LogLevel, LogKind, std::string_view module, std::string_view text) {
     parts_->log.push_back(std::string(module) + ": " + std::string(text));
   };
   parts_->node = std::make_unique<core::Node>(std::move(options));
@@ -143,7 +143,7 @@ Report Harness::command(const std::string& line) {
   std::istringstream stream(line);
   for (std::string word; stream >> word;) words.push_back(word);
   auto report = std::make_shared<std::optional<Report>>();
-  parts_->node->command(words, [report](Report answer) { *report = std::move(answer); });
+  parts_->node->command(words, parts_->now, [report](Report answer) { *report = std::move(answer); });
   settle();
   if (!*report) ADD_FAILURE() << "'" << line << "' has not been answered";
   return report->value_or(Report{});

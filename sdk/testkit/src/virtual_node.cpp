@@ -81,7 +81,7 @@ struct VirtualNode::Parts {
     options.loader = &loader;
     options.seed = network.random()();
     options.pool = {.small_count = 256, .large_count = 4};
-    options.log = [this](LogLevel, std::string_view module, std::string_view text) { write(module, text); };
+    options.log = [this](LogLevel, LogKind, std::string_view module, std::string_view text) { write(module, text); };
     node = std::make_unique<core::Node>(std::move(options));
     io->on_link_change([this](const std::string& interface) { node->refresh_link(interface, node_now()); });
   }
@@ -152,7 +152,7 @@ Report VirtualNode::command(const std::string& line) {
   std::vector<std::string> words;
   for (std::string word; stream >> word;) words.push_back(word);
   auto report = std::make_shared<Report>(error_report("not answered"));
-  parts_->node->command(words, [report](Report answer) { *report = std::move(answer); });
+  parts_->node->command(words, parts_->node_now(), [report](Report answer) { *report = std::move(answer); });
   parts_->node->step(parts_->node_now());
   return *report;
 }
