@@ -102,17 +102,13 @@ PortCounters AfXdpPort::counters() const noexcept {
 Result<std::unique_ptr<AfXdpInterface>> AfXdpInterface::open(std::unique_ptr<AfPacketInterface>& packets,
                                                              const std::string& name, std::size_t workers, XskMode mode,
                                                              UmemStore& store) {
-  auto program = XdpProgram::load();
-  if (!program) return std::unexpected(program.error());
   std::unique_ptr<AfXdpInterface> interface {
-    new AfXdpInterface { name, packets->interface_index(), mode, std::move(*program) }
+    new AfXdpInterface { name, packets->interface_index(), mode }
   };
   if (auto done = interface->open_queues(store); !done) return std::unexpected(done.error());
   // XDP has no place beside the frame for a tag.
   if (vlan_tags(name) == VlanTags::taken_off) interface->restore_vlan_ = set_vlan_tags(name, VlanTags::in_the_frame);
-  auto hook = interface->program_.attach(interface->interface_index_, interface->mtu_.load());
-  if (!hook) return std::unexpected(hook.error());
-  interface->hook_ = *hook;
+  if (auto done = interface->start_program(); !done) return std::unexpected(done.error());
 
   workers = std::max<std::size_t>(workers, 1);
   for (std::size_t worker = 0; worker < workers; ++worker) {
@@ -127,12 +123,8 @@ Result<std::unique_ptr<AfXdpInterface>> AfXdpInterface::open(std::unique_ptr<AfP
   return interface;
 }
 
-AfXdpInterface::AfXdpInterface(std::string name, int interface_index, XskMode mode, XdpProgram program)
-    : name_(std::move(name)),
-      interface_index_(interface_index),
-      mode_(mode),
-      mtu_(interface_mtu(interface_index)),
-      program_(std::move(program)) {}
+AfXdpInterface::AfXdpInterface(std::string name, int interface_index, XskMode mode)
+    : name_(std::move(name)), interface_index_(interface_index), mode_(mode), mtu_(interface_mtu(interface_index)) {}
 
 AfXdpInterface::~AfXdpInterface() {
   if (restore_vlan_) static_cast<void>(set_vlan_tags(name_, VlanTags::taken_off));
@@ -143,8 +135,17 @@ Result<void> AfXdpInterface::open_queues(UmemStore& store) {
   for (std::uint32_t queue = 0; queue < count; ++queue) {
     auto opened = XskQueue::open(store, interface_index_, queue, mode_);
     if (!opened) return fail(opened.error().text);
-    if (auto done = program_.set_socket(queue, (*opened)->fd()); !done) return done;
     queues_.push_back(std::move(*opened));
+  }
+  return {};
+}
+
+Result<void> AfXdpInterface::start_program() {
+  auto program = XdpProgram::attach(interface_index_, mtu_.load());
+  if (!program) return std::unexpected(program.error());
+  program_.emplace(std::move(*program));
+  for (std::uint32_t queue = 0; queue < queues_.size(); ++queue) {
+    if (auto done = program_->set_socket(queue, queues_[queue]->fd()); !done) return done;
   }
   return {};
 }
@@ -157,13 +158,13 @@ bool AfXdpInterface::alive() {
 
 void AfXdpInterface::set_own_addresses(const std::vector<IpAddress>& addresses) {
   packets_->set_own_addresses(addresses);
-  program_.set_own_addresses(addresses);
+  program_->set_own_addresses(addresses);
 }
 
 std::string AfXdpInterface::description() const {
   std::string text = mode_ == XskMode::zero_copy ? "zero-copy" : "copy mode";
-  text +=
-      hook_ == XdpProgram::Hook::driver ? ", program in the driver, " : ", generic program (the driver takes none), ";
+  text += program_->hook() == XdpProgram::Hook::driver ? ", program in the driver, "
+                                                       : ", generic program (the driver takes none), ";
   return text + std::to_string(queues_.size()) + (queues_.size() == 1 ? " queue" : " queues");
 }
 

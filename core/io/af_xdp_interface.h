@@ -70,8 +70,9 @@ class AfXdpInterface : public InterfaceIo {
   [[nodiscard]] std::string description() const;
 
  private:
-  AfXdpInterface(std::string name, int interface_index, XskMode mode, XdpProgram program);
+  AfXdpInterface(std::string name, int interface_index, XskMode mode);
   [[nodiscard]] Result<void> open_queues(UmemStore& store);
+  [[nodiscard]] Result<void> start_program();
 
   std::unique_ptr<AfPacketInterface> packets_;  // last to go: until then the kernel stays off
   std::string name_;
@@ -80,8 +81,7 @@ class AfXdpInterface : public InterfaceIo {
   bool restore_vlan_ = false;
   std::atomic<std::uint32_t> mtu_;
   std::vector<std::unique_ptr<XskQueue>> queues_;
-  XdpProgram program_;  // detached before the sockets close
-  XdpProgram::Hook hook_ = XdpProgram::Hook::driver;
+  std::optional<XdpProgram> program_;  // detached before the sockets close
   std::vector<std::unique_ptr<AfXdpPort>> ports_;
 };
 

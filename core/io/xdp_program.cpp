@@ -7,11 +7,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <memory>
+#include <span>
+#include <thread>
 #include <utility>
 
 #include "core/io/xdp/steer.h"
 #include "core/io/xdp/steer_object.h"
+#include "core/io/xdp/steer_tags_object.h"
 
 namespace trivet::core {
 
@@ -31,23 +36,83 @@ trivet_xdp_address key_of(const IpAddress& address) {
   return key;
 }
 
+struct CloseObject {
+  void operator()(bpf_object* object) const { bpf_object__close(object); }
+};
+using Object = std::unique_ptr<bpf_object, CloseObject>;
+
+int program_of(const Object& object) {
+  return bpf_program__fd(bpf_object__find_program_by_name(object.get(), "steer"));
+}
+
+// `device`: the only interface that the program may run on, in its driver; 0: any, anywhere. Null, with errno: refused.
+Object load(std::span<const std::uint8_t> bytes, int device) {
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "trivet");
+  Object object{bpf_object__open_mem(bytes.data(), bytes.size(), &options)};
+  if (object == nullptr) return nullptr;
+  if (device != 0) {
+    constexpr std::uint32_t bound_to_device = 1U << 6U;  // BPF_F_XDP_DEV_BOUND_ONLY, newer than the system headers
+    bpf_program* program = bpf_object__find_program_by_name(object.get(), "steer");
+    bpf_program__set_flags(program, bound_to_device);
+    bpf_program__set_ifindex(program, static_cast<std::uint32_t>(device));
+  }
+  if (const int status = bpf_object__load(object.get()); status != 0) {
+    object.reset();
+    errno = -status;
+  }
+  return object;
+}
+
+// Gives errno and leaves `link` where it fails. A former link is taken apart only some time after its process has
+// ended.
+int attach_to(int interface_index, const Object& object, std::uint32_t flags, int& link) {
+  constexpr int attempts = 10;
+  constexpr auto pause = std::chrono::milliseconds{2};
+  for (int attempt = 1;; ++attempt) {
+    LIBBPF_OPTS(bpf_link_create_opts, options, .flags = flags);
+    const int made = bpf_link_create(program_of(object), interface_index, BPF_XDP, &options);
+    if (made >= 0) {
+      link = made;
+      return 0;
+    }
+    if (errno != EBUSY || attempt == attempts) return errno;
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+std::string why_refused(int error, std::uint32_t mtu) {
+  if (error == EBUSY || error == EEXIST) return "another XDP program is attached: detach it, or use access raw";
+  if (error == ERANGE || error == EINVAL) {
+    return "the driver takes no XDP program with an MTU of " + std::to_string(mtu) + " (" + std::strerror(error) +
+           "): lower the MTU, or use access raw";
+  }
+  return system_error("cannot attach the XDP program", error);
+}
+
 }  // namespace
 
-Result<XdpProgram> XdpProgram::load() {
+Result<XdpProgram> XdpProgram::attach(int interface_index, std::uint32_t mtu) {
   libbpf_set_print(nullptr);  // it writes to the terminal otherwise
-  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "trivet");
-  bpf_object* object = bpf_object__open_mem(steer_object.data(), steer_object.size(), &options);
-  if (object == nullptr) return fail(system_error("cannot read the XDP program", errno));
-  if (const int status = bpf_object__load(object); status != 0) {
-    bpf_object__close(object);
-    return fail(system_error("the kernel refuses the XDP program", -status));
+  int link = -1;
+  Object object = load(steer_tags_object, interface_index);
+  if (object != nullptr && attach_to(interface_index, object, XDP_FLAGS_DRV_MODE, link) == 0) {
+    return XdpProgram{object.release(), link, Hook::driver};
   }
-  return XdpProgram{object};
+  object = load(steer_object, 0);
+  if (object == nullptr) return fail(system_error("the kernel refuses the XDP program", errno));
+  int error = attach_to(interface_index, object, XDP_FLAGS_DRV_MODE, link);
+  if (error == 0) return XdpProgram{object.release(), link, Hook::driver};
+  if (error == EOPNOTSUPP) {
+    error = attach_to(interface_index, object, XDP_FLAGS_SKB_MODE, link);
+    if (error == 0) return XdpProgram{object.release(), link, Hook::generic};
+  }
+  return fail(why_refused(error, mtu));
 }
 
 XdpProgram::XdpProgram(XdpProgram&& other) noexcept
     : object_(std::exchange(other.object_, nullptr)),
       link_(std::exchange(other.link_, -1)),
+      hook_(other.hook_),
       own_(std::move(other.own_)) {}
 
 XdpProgram::~XdpProgram() {
@@ -85,27 +150,6 @@ void XdpProgram::set_own_addresses(const std::vector<IpAddress>& addresses) {
     bpf_map_update_elem(table, &key, &present, BPF_ANY);
   }
   own_ = std::move(wanted);
-}
-
-Result<XdpProgram::Hook> XdpProgram::attach(int interface_index, std::uint32_t mtu) {
-  const int program = bpf_program__fd(bpf_object__find_program_by_name(object_, "steer"));
-  const auto attach_at = [&](std::uint32_t flags) {
-    LIBBPF_OPTS(bpf_link_create_opts, options, .flags = flags);
-    link_ = bpf_link_create(program, interface_index, BPF_XDP, &options);
-    return link_ >= 0 ? 0 : errno;
-  };
-  int error = attach_at(XDP_FLAGS_DRV_MODE);
-  if (error == 0) return Hook::driver;
-  if (error == EOPNOTSUPP) {
-    error = attach_at(XDP_FLAGS_SKB_MODE);
-    if (error == 0) return Hook::generic;
-  }
-  if (error == EBUSY || error == EEXIST) return fail("another XDP program is attached: detach it, or use access raw");
-  if (error == ERANGE || error == EINVAL) {
-    return fail("the driver takes no XDP program with an MTU of " + std::to_string(mtu) + " (" + std::strerror(error) +
-                "): lower the MTU, or use access raw");
-  }
-  return fail(system_error("cannot attach the XDP program", error));
 }
 
 }  // namespace trivet::core

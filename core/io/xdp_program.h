@@ -21,8 +21,9 @@ class XdpProgram {
   // Where the program runs: in the driver, or (slower) in front of the protocols, for drivers without.
   enum class Hook { driver, generic };
 
-  // Loads the program into the kernel; it runs nowhere yet.
-  [[nodiscard]] static Result<XdpProgram> load();
+  // Loads and attaches the program: in the driver where that has a place for it, else at the generic hook. Until
+  // set_socket() it passes everything on to the packet sockets. `mtu` for the sentence only.
+  [[nodiscard]] static Result<XdpProgram> attach(int interface_index, std::uint32_t mtu);
   XdpProgram(XdpProgram&& other) noexcept;
   XdpProgram& operator=(XdpProgram&&) = delete;
   XdpProgram(const XdpProgram&) = delete;
@@ -33,15 +34,15 @@ class XdpProgram {
   [[nodiscard]] Result<void> set_socket(std::uint32_t queue, int socket);
   // Frames for these addresses are control frames. Those beyond TRIVET_XDP_MAX_OWN_ADDRESSES count as data.
   void set_own_addresses(const std::vector<IpAddress>& addresses);
-  // Attaches in the driver where that has a place for programs, else at the generic hook. `mtu` for the sentence only.
-  [[nodiscard]] Result<Hook> attach(int interface_index, std::uint32_t mtu);
+  [[nodiscard]] Hook hook() const noexcept { return hook_; }
 
  private:
-  explicit XdpProgram(bpf_object* object) : object_(object) {}
+  XdpProgram(bpf_object* object, int link, Hook hook) : object_(object), link_(link), hook_(hook) {}
   [[nodiscard]] int map(const char* name) const;
 
   bpf_object* object_;
-  int link_ = -1;
+  int link_;
+  Hook hook_;
   std::vector<IpAddress> own_;
 };
 

@@ -81,6 +81,18 @@ TEST_P(IoFrames, AVlanTagStaysInTheFrame) {
   EXPECT_THAT(node.receive(1), testing::ElementsAre(frame));
 }
 
+TEST_P(IoFrames, ATagThatComesBesideTheFrameIsPutIntoIt) {
+  Taken node{lab_, "node", "n0", GetParam()};
+  ASSERT_TRUE(node.ok()) << node.problem();
+  lab_.run("far", "tc qdisc add dev f0 clsact && tc filter add dev f0 egress bpf direct-action object-file " +
+                      std::string{TRIVET_BINARY_DIR} + "/tests/e2e/push_tag.bpf.o section tc");
+  const FarEnd far{lab_, "far", "f0"};
+  for (const Frame& frame : {udp_frame("10.77.0.9", 100), udp_frame("10.77.0.9", 1400), arp_frame()}) {
+    far.send(frame);
+    EXPECT_THAT(node.receive(1), testing::ElementsAre(with_tag(frame, 5)));
+  }
+}
+
 TEST_P(IoFrames, AFrameTooLongForTheInterfaceIsCountedAndTheOthersGoOut) {
   Taken node{lab_, "node", "n0", GetParam()};
   ASSERT_TRUE(node.ok()) << node.problem();

@@ -192,6 +192,17 @@ INSTANTIATE_TEST_SUITE_P(Families, IoXdpChecksum, testing::Values("10.77.0.9", "
 
 // --- life ---
 
+TEST_F(IoXdp, TheDriverLeavesVlanTagsInTheFramesMeanwhile) {
+  const auto offload = [&] { return lab_.run("node", "ethtool -k n0 | grep rx-vlan-offload"); };
+  ASSERT_THAT(offload(), HasSubstr(" on"));
+  {
+    const Taken node{lab_, "node", "n0", "xdp"};
+    ASSERT_TRUE(node.ok()) << node.problem();
+    EXPECT_THAT(offload(), HasSubstr(" off"));
+  }
+  EXPECT_THAT(offload(), HasSubstr(" on"));
+}
+
 TEST_F(IoXdp, NothingStaysAttachedAfterAnOrderlyEnd) {
   for (int round = 0; round < 5; ++round) {
     Taken node{lab_, "node", "n0", "xdp"};

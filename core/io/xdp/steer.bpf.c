@@ -5,7 +5,12 @@
  * Control frames, as there: ARP; VRRP, IGMP, ICMP; ICMPv6, also behind a hop-by-hop header (MLD); whatever is for an
  * address of this node. Frames with a VLAN tag are data. All loads are checked against the frame's end.
  *
- * SPDX-License-Identifier: Apache-2.0
+ * A driver may hand over a tag beside the frame, where it would be lost. With TRIVET_TAGS_BESIDE_FRAMES the program asks
+ * for it, and passes such frames on, since packet sockets know of tags. Not every kernel and driver can be asked.
+ *
+ * The kernel lets only programs that are under the GPL as well ask a driver.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -34,6 +39,21 @@ struct {
   __type(key, struct trivet_xdp_address);
   __type(value, __u8);
 } own_addresses SEC(".maps");
+
+#ifdef TRIVET_TAGS_BESIDE_FRAMES
+extern int bpf_xdp_metadata_rx_vlan_tag(const struct xdp_md* context, __be16* type, __u16* control) __ksym;
+
+static __always_inline int has_tag_beside(const struct xdp_md* context) {
+  __be16 type = 0;
+  __u16 control = 0;
+  return bpf_xdp_metadata_rx_vlan_tag(context, &type, &control) == 0;
+}
+#else
+static __always_inline int has_tag_beside(const struct xdp_md* context) {
+  (void)context;
+  return 0;
+}
+#endif
 
 static __always_inline int is_own(const struct trivet_xdp_address* address) {
   return bpf_map_lookup_elem(&own_addresses, address) != 0;
@@ -69,6 +89,7 @@ int steer(struct xdp_md* context) {
   const struct ethhdr* ethernet = (const void*)(long)context->data;
   if ((const void*)(ethernet + 1) > end) return XDP_PASS;
   if ((const char*)end - (const char*)ethernet > TRIVET_XDP_LARGEST_FRAME) return XDP_PASS;
+  if (has_tag_beside(context)) return XDP_PASS;
   switch (ethernet->h_proto) {
     case bpf_htons(ETH_P_ARP):
       return XDP_PASS;
@@ -84,4 +105,4 @@ int steer(struct xdp_md* context) {
   return bpf_redirect_map(&sockets, context->rx_queue_index, XDP_PASS);
 }
 
-char program_license[] SEC("license") = "Apache-2.0";
+char program_license[] SEC("license") = "Dual BSD/GPL";
