@@ -42,7 +42,8 @@ void declare_interface(CoreDeclarations& core) {
   core.key(make_key("interface", "name", typed_element("name", ElementType::text), "",
                     "Name of the interface in the operating system."));
   core.key(make_key("interface", "access", word_element("access", {"raw", "xdp", "auto"}), "auto",
-                    "How frames are read and sent: raw packet socket, XDP, or what works best."));
+                    "How frames are read and sent. raw: packet sockets. xdp: AF_XDP. auto: xdp where the driver has "
+                    "zero-copy, else raw; the log says which and why."));
   core.key(make_key("interface", "threads", integer_element("threads", 1, 64), "1",
                     "Number of workers that serve this interface."));
 }

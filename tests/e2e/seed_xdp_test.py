@@ -48,6 +48,9 @@ class SeedPairByXdp(LabTest):
         return [port for port in ("eth1", "eth2", "eth3")
                 if "xdp" in self.lab.exec(node, "ip", "-d", "link", "show", "dev", port).stdout]
 
+    def interface(self, node, name):
+        return next(row for row in self.lab.show(node, "interfaces")["interfaces"] if row["name"] == name)
+
     def test_1_every_interface_is_taken_by_xdp_and_the_log_says_so(self):
         for node in ("lb1", "lb2"):
             self.assertEqual(self.programs(node), ["eth1", "eth2", "eth3"])
@@ -116,6 +119,19 @@ class SeedPairByXdp(LabTest):
         self.lab.start_node(master)
         wait_until(lambda: self.programs(master) == ["eth1", "eth2", "eth3"], 5, "every interface is taken again")
         self.wait_stable()
+
+    def test_8_an_interface_that_disappears_is_taken_again_when_it_is_back(self):
+        nodes = ("lb1", "lb2")
+        run("ip", "-n", self.lab.name("lb1"), "link", "del", "eth1")  # and its other end with it
+        for node in nodes:
+            wait_until(lambda: self.interface(node, "eth1")["link"] != "up", 5, f"{node} misses eth1")
+        self.assertIn(self.lab.fetch(), ("t1", "t2"))
+        self.lab.cable("lb1", "eth1", "lb2", "eth1", raw=nodes)
+        for node in nodes:
+            wait_until(lambda: self.interface(node, "eth1")["link"] == "up", 5, f"{node} has eth1 again")
+            self.assertEqual(self.programs(node), ["eth1", "eth2", "eth3"])
+        self.wait_stable()
+        self.assertIn(self.lab.fetch(), ("t1", "t2"))
 
 
 if __name__ == "__main__":
