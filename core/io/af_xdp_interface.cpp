@@ -58,7 +58,8 @@ void AfXdpPort::note(std::span<Packet* const> received) noexcept {
 bool AfXdpPort::fits(const Packet& packet) const noexcept {
   constexpr std::uint32_t ethernet = sizeof(wire::EthernetHeader);
   return packet.segments == SegmentType::none && packet.length >= ethernet &&
-         packet.length <= mtu_.load(std::memory_order_relaxed) + ethernet;
+         packet.length <=
+             std::min<std::size_t>(mtu_.load(std::memory_order_relaxed) + ethernet, UmemStore::chunk_bytes);
 }
 
 void AfXdpPort::transmit(PacketPool& pool, std::span<Packet* const> packets) noexcept {
@@ -105,10 +106,13 @@ Result<std::unique_ptr<AfXdpInterface>> AfXdpInterface::open(std::unique_ptr<AfP
   std::unique_ptr<AfXdpInterface> interface {
     new AfXdpInterface { name, packets->interface_index(), mode }
   };
-  if (auto done = interface->open_queues(store); !done) return std::unexpected(done.error());
   // XDP has no place beside the frame for a tag.
   if (vlan_tags(name) == VlanTags::taken_off) interface->restore_vlan_ = set_vlan_tags(name, VlanTags::in_the_frame);
-  if (auto done = interface->start_program(); !done) return std::unexpected(done.error());
+  // The program first: without sockets it changes nothing, and most refusals are its own.
+  auto program = XdpProgram::attach(interface->interface_index_, interface->mtu_.load());
+  if (!program) return std::unexpected(program.error());
+  interface->program_.emplace(std::move(*program));
+  if (auto done = interface->open_queues(store); !done) return std::unexpected(done.error());
 
   workers = std::max<std::size_t>(workers, 1);
   for (std::size_t worker = 0; worker < workers; ++worker) {
@@ -135,17 +139,8 @@ Result<void> AfXdpInterface::open_queues(UmemStore& store) {
   for (std::uint32_t queue = 0; queue < count; ++queue) {
     auto opened = XskQueue::open(store, interface_index_, queue, mode_);
     if (!opened) return fail(opened.error().text);
+    if (auto done = program_->set_socket(queue, (*opened)->fd()); !done) return done;
     queues_.push_back(std::move(*opened));
-  }
-  return {};
-}
-
-Result<void> AfXdpInterface::start_program() {
-  auto program = XdpProgram::attach(interface_index_, mtu_.load());
-  if (!program) return std::unexpected(program.error());
-  program_.emplace(std::move(*program));
-  for (std::uint32_t queue = 0; queue < queues_.size(); ++queue) {
-    if (auto done = program_->set_socket(queue, queues_[queue]->fd()); !done) return done;
   }
   return {};
 }

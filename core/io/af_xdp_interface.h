@@ -72,7 +72,6 @@ class AfXdpInterface : public InterfaceIo {
  private:
   AfXdpInterface(std::string name, int interface_index, XskMode mode);
   [[nodiscard]] Result<void> open_queues(UmemStore& store);
-  [[nodiscard]] Result<void> start_program();
 
   std::unique_ptr<AfPacketInterface> packets_;  // last to go: until then the kernel stays off
   std::string name_;

@@ -95,12 +95,12 @@ Result<XdpProgram> XdpProgram::attach(int interface_index, std::uint32_t mtu) {
   libbpf_set_print(nullptr);  // it writes to the terminal otherwise
   int link = -1;
   Object object = load(steer_tags_object, interface_index);
-  if (object != nullptr && attach_to(interface_index, object, XDP_FLAGS_DRV_MODE, link) == 0) {
-    return XdpProgram{object.release(), link, Hook::driver};
-  }
+  int error = object != nullptr ? attach_to(interface_index, object, XDP_FLAGS_DRV_MODE, link) : 0;
+  if (link >= 0) return XdpProgram{object.release(), link, Hook::driver};
+  if (error == EBUSY || error == EEXIST) return fail(why_refused(error, mtu));
   object = load(steer_object, 0);
   if (object == nullptr) return fail(system_error("the kernel refuses the XDP program", errno));
-  int error = attach_to(interface_index, object, XDP_FLAGS_DRV_MODE, link);
+  error = attach_to(interface_index, object, XDP_FLAGS_DRV_MODE, link);
   if (error == 0) return XdpProgram{object.release(), link, Hook::driver};
   if (error == EOPNOTSUPP) {
     error = attach_to(interface_index, object, XDP_FLAGS_SKB_MODE, link);

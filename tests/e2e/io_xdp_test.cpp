@@ -1,6 +1,7 @@
 // AF_XDP on real interfaces: attaching and detaching, queues, shared memory, checksums, and when it is chosen.
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
+#include <net/if.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -10,6 +11,7 @@
 #include <map>
 #include <optional>
 
+#include "core/io/xdp_program.h"
 #include "io_bench.h"
 #include "trivet/net/checksum.h"
 
@@ -87,7 +89,40 @@ TEST_F(IoXdp, WhereTheDriverTakesNoProgramTheGenericHookServes) {
   EXPECT_THAT(node.receive(1), ElementsAre(arp_frame()));
 }
 
+TEST_F(IoXdp, AnInterfaceWithSomebodyElsesProgramIsRefusedUntilThatIsGone) {
+  std::optional<core::XdpProgram> other;
+  {
+    const InNamespace inside{lab_.full_name("node")};
+    auto attached = core::XdpProgram::attach(static_cast<int>(::if_nametoindex("n0")), 1500);
+    ASSERT_TRUE(attached) << attached.error().text;
+    other.emplace(std::move(*attached));
+  }
+  const Taken refused{lab_, "node", "n0", "xdp"};
+  EXPECT_THAT(refused.problem(), HasSubstr("another XDP program is attached"));
+  other.reset();
+  Taken node{lab_, "node", "n0", "xdp"};
+  ASSERT_TRUE(node.ok()) << node.problem();
+  expect_passing(node, FarEnd{lab_, "far", "f0"});
+}
+
 // --- frames ---
+
+TEST_F(IoXdp, JumboFramesPassWholeAtTheGenericHook) {
+  lab_.run("far", "ip link set f0 mtu 9000");
+  lab_.run("node", "ip link set n0 mtu 9000 && ip link add link n0 name m0 mtu 9000 type macvlan mode passthru");
+  lab_.run("node", "ip link set m0 up");
+  Taken node{lab_, "node", "m0", "xdp"};
+  ASSERT_TRUE(node.ok()) << node.problem();
+  const FarEnd far{lab_, "far", "f0"};
+  // About the ends of what fits a chunk on the way in (3,840) and on the way out (4,096).
+  for (const std::size_t payload : {1472U, 3797U, 3798U, 3799U, 4053U, 4054U, 4055U, 8972U}) {
+    const Frame frame = udp_frame("10.77.0.9", payload, 7);
+    far.send(frame);
+    EXPECT_THAT(node.receive(1), ElementsAre(frame)) << payload;
+    node.send({frame});
+    EXPECT_EQ(far.receive(), frame) << payload;
+  }
+}
 
 TEST_F(IoXdp, FramesOfALargerMtuPass) {
   lab_.run("node", "ip link set n0 mtu 3000");

@@ -13,6 +13,8 @@ import lab_case
 from lab_case import LabTest, main
 from seed_lab import SERVICE, VIRT_ACCESS, run, wait_until
 
+VIRTUAL_MAC = "00:00:5e:00:02:40"
+
 
 def with_xdp(path, folder):
     """A copy of a configuration in which each interface says `access xdp`."""
@@ -132,6 +134,23 @@ class SeedPairByXdp(LabTest):
             self.assertEqual(self.programs(node), ["eth1", "eth2", "eth3"])
         self.wait_stable()
         self.assertIn(self.lab.fetch(), ("t1", "t2"))
+
+    def test_9_a_flood_of_data_changes_no_role(self):
+        self.wait_stable()
+        master, backup = self.pair()
+        self.lab.link(master, "eth1", up=False)  # the advertisements take the flooded way
+        mac = run("ip", "netns", "exec", self.lab.name("client"), "cat", "/sys/class/net/eth0/address").stdout.strip()
+        seconds = 10
+        flood = self.lab.popen("flood", "client", os.path.join(self.build, "bin", "blaster"), "eth0", mac, VIRTUAL_MAC,
+                               "2001:db8::1:100", "2001:db8:ffff::9:9", str(seconds))
+        roles = set()
+        while flood.poll() is None:
+            roles.add((self.lab.role(master), self.lab.role(backup)))
+        del self.lab.processes["flood"]
+        with open(os.path.join(self.lab.folder, "flood.log"), encoding="ascii") as log:
+            print(f"  {int(log.read()) / seconds / 1e6:.2f} Mpps for {seconds} s; roles seen: {roles}")
+        self.assertEqual(roles, {("master", "backup")})
+        self.lab.link(master, "eth1", up=True)
 
 
 if __name__ == "__main__":
