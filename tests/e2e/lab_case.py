@@ -1,5 +1,6 @@
 """What the end-to-end tests in Python share: the runner, the measuring of outages, and a few questions to hosts."""
 
+import collections
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
 from captures import CHANGE, Roles  # noqa: E402
-from seed_lab import NODES, SERVER, SeedLab, hold, run, wait_until  # noqa: E402
+from seed_lab import NODES, SERVER, SERVICE, SeedLab, hold, run, wait_until  # noqa: E402
 
 CONFIGS = {node: os.path.join(ROOT, "examples", f"{node}.conf") for node in NODES}
 
@@ -122,6 +123,32 @@ class LabTest(unittest.TestCase):
 
     def modules(self, node):
         return {row["name"]: row for row in self.lab.show(node, "modules")["modules"]}
+
+
+class Transfers(LabTest):
+    """Whole files and many clients at once; for both settings of the hosts' offloads."""
+
+    def transfers(self):
+        size = 100 * 1024 * 1024
+        for host in ("t1", "t2"):
+            path = os.path.join(self.lab.folder, f"www-{host}", "big")
+            if not os.path.exists(path):
+                with open(path, "wb") as file, open("/dev/urandom", "rb") as source:
+                    block = source.read(1024 * 1024)
+                    for number in range(100):
+                        file.write(number.to_bytes(8, "big") + block[8:])
+        sums = {run("sha256sum", os.path.join(self.lab.folder, f"www-{host}", "big")).stdout.split()[0]
+                for host in ("t1", "t2")}
+        began = time.monotonic()
+        got = self.lab.exec("client", "sh", "-c", f"curl -sgf -m 60 {SERVICE}big | sha256sum", timeout=90).stdout.split()[0]
+        seconds = time.monotonic() - began
+        self.assertIn(got, sums)
+        print(f"  100 MB in {seconds:.1f} s ({size * 8 / seconds / 1e9:.2f} Gbit/s)")
+
+        command = f"seq 200 | xargs -P 200 -I{{}} curl -sgf -m 20 {SERVICE}"
+        answers = collections.Counter(self.lab.exec("client", "sh", "-c", command, timeout=90).stdout.split())
+        self.assertEqual(sum(answers.values()), 200, answers)
+        print(f"  200 parallel requests: {dict(answers)}")
 
 
 class Holder:

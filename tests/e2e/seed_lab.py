@@ -307,6 +307,12 @@ http {{
             self.killed.setdefault(node, []).append(time.time())
         self.stop(node, number)
 
+    def cpu_seconds(self, node):
+        """Processor time that a node has used so far."""
+        with open(f"/proc/{self.processes[node].pid}/stat", encoding="ascii") as stat:
+            words = stat.read().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
     def show(self, node, *words):
         """The JSON of `trivet show ...`; None when the node does not answer."""
         result = run(os.path.join(self.build, "bin", "trivet"), "--run-dir", self.run_dir(node), "--json", "show", *words,

@@ -22,32 +22,6 @@ REAL = {"lb1": {"10.0.0.1", "2001:db8::2:1", "2001:db8:ffff::2:1"},
 # The comment behind a class is its limit in ctest.
 
 
-class Transfers(LabTest):
-    """Whole files and many clients at once; for both settings of the hosts' offloads."""
-
-    def transfers(self):
-        size = 100 * 1024 * 1024
-        for host in ("t1", "t2"):
-            path = os.path.join(self.lab.folder, f"www-{host}", "big")
-            if not os.path.exists(path):
-                with open(path, "wb") as file, open("/dev/urandom", "rb") as source:
-                    block = source.read(1024 * 1024)
-                    for number in range(100):
-                        file.write(number.to_bytes(8, "big") + block[8:])
-        sums = {run("sha256sum", os.path.join(self.lab.folder, f"www-{host}", "big")).stdout.split()[0]
-                for host in ("t1", "t2")}
-        began = time.monotonic()
-        got = self.lab.exec("client", "sh", "-c", f"curl -sgf -m 60 {SERVICE}big | sha256sum", timeout=90).stdout.split()[0]
-        seconds = time.monotonic() - began
-        self.assertIn(got, sums)
-        print(f"  100 MB in {seconds:.1f} s ({size * 8 / seconds / 1e9:.2f} Gbit/s)")
-
-        command = f"seq 200 | xargs -P 200 -I{{}} curl -sgf -m 20 {SERVICE}"
-        answers = collections.Counter(self.lab.exec("client", "sh", "-c", command, timeout=90).stdout.split())
-        self.assertEqual(sum(answers.values()), 200, answers)
-        print(f"  200 parallel requests: {dict(answers)}")
-
-
 class A_SeedPair(Transfers):  # 150 s
     """Section by section what the pair must do while nothing fails."""
 
@@ -304,17 +278,12 @@ class D_Ageing(LabTest):  # 120 s
             table = self.lab.exec(switch, "bridge", "fdb", "show", "br", "br0").stdout
             return [line.split()[2] for line in table.splitlines() if line.startswith(VIRTUAL_MAC)]
 
-        def cpu(node):
-            with open(f"/proc/{self.lab.processes[node].pid}/stat", encoding="ascii") as stat:
-                words = stat.read().rpartition(")")[2].split()
-            return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-
-        before, began = {node: cpu(node) for node in NODES}, time.monotonic()
+        before, began = {node: self.lab.cpu_seconds(node) for node in NODES}, time.monotonic()
         hold(lambda: all(places(switch) == [f"p-{master}"] for switch in ("access", "inside")), 30,
              f"both switches have the virtual MAC at {master}", interval=0.5)
         seconds = time.monotonic() - began
         for node in (master, backup):
-            used = (cpu(node) - before[node]) / seconds
+            used = (self.lab.cpu_seconds(node) - before[node]) / seconds
             with open(f"/proc/{self.lab.processes[node].pid}/status", encoding="ascii") as status:
                 memory = re.search(r"VmRSS:\s+(\d+)", status.read())[1]
             print(f"  {node} idle: {used * 100:.2f} % of a CPU over {seconds:.0f} s, {int(memory) / 1024:.1f} MiB resident")
