@@ -63,7 +63,8 @@ void append_table(std::string& out, const Table& table, Colors colors) {
   const std::size_t columns = table.columns.size();
   std::vector<std::vector<std::string>> cells;
   std::vector<std::size_t> widths;
-  std::vector<char> numeric(columns, 1);
+  std::vector<char> has_number(columns, 0);
+  std::vector<char> has_text(columns, 0);
   widths.reserve(columns);
   for (const Column& column : table.columns) widths.push_back(width_of(column.title));
   for (const auto& row : table.rows) {
@@ -73,21 +74,25 @@ void append_table(std::string& out, const Table& table, Colors colors) {
       const Cell cell = i < row.size() ? row[i] : Cell{};
       line.push_back(printable(text_of(cell)));
       widths[i] = std::max(widths[i], width_of(line.back()));
-      if (!is_number(cell) && !std::holds_alternative<std::monostate>(cell)) numeric[i] = 0;
+      if (is_number(cell)) {
+        has_number[i] = 1;
+      } else if (!std::holds_alternative<std::monostate>(cell)) {
+        has_text[i] = 1;
+      }
     }
     cells.push_back(std::move(line));
   }
+  const auto is_right = [&](std::size_t i) { return has_number[i] != 0 && has_text[i] == 0; };
   if (!table.title.empty()) out += table.title + '\n';
   std::string head;
   for (std::size_t i = 0; i < columns; ++i) {
-    head += (i == 0 ? "" : "  ") + padded(table.columns[i].title, widths[i], numeric[i] != 0 && !cells.empty());
+    head += (i == 0 ? "" : "  ") + padded(table.columns[i].title, widths[i], is_right(i));
   }
   trim_end(head);
   out += colors == Colors::on ? std::string(bold) + head + std::string(plain) + '\n' : head + '\n';
   for (const auto& line : cells) {
     std::string text;
-    for (std::size_t i = 0; i < columns; ++i)
-      text += (i == 0 ? "" : "  ") + padded(line[i], widths[i], numeric[i] != 0);
+    for (std::size_t i = 0; i < columns; ++i) text += (i == 0 ? "" : "  ") + padded(line[i], widths[i], is_right(i));
     trim_end(text);
     out += text + '\n';
   }

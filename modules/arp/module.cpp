@@ -29,9 +29,7 @@ struct Overloaded : Handlers... {
 
 }  // namespace
 
-bool ArpModule::Inbox::empty() const {
-  return !node_changed && !groups_changed && wanted.empty() && used.empty();
-}
+bool ArpModule::Inbox::empty() const { return !node_changed && !groups_changed && wanted.empty() && used.empty(); }
 
 void ArpModule::declare(Setup& setup) {
   for (KeySpec& key : config_keys()) setup.add_key(std::move(key));
@@ -54,11 +52,10 @@ void ArpModule::declare(Setup& setup) {
   reasons_.query_invalid = setup.drop_reason("query-invalid", "MLD or IGMP query with a wrong hop limit or checksum");
   reasons_.rate_limited = setup.drop_reason("rate-limited", "more messages of a kind or source than are looked at");
 
-  setup.command(
-      {"show neighbors", "", "The neighbours that are known, with MAC, interface, state and timers."},
-      [this](const std::vector<std::string>&, Time now, CommandReply reply) {
-        reply(neighbors_report(cache_, host_->forwarding(), now));
-      });
+  setup.command({"show neighbors", "", "The neighbours that are known, with MAC, interface, state and timers."},
+                [this](const std::vector<std::string>&, Time now, CommandReply reply) {
+                  reply(neighbors_report(cache_, host_->forwarding(), now));
+                });
   setup.publishes<NeighborEntry>();
   setup.publishes<GroupMembership>();
   setup.subscribes<NeighborWanted>();

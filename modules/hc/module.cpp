@@ -68,11 +68,10 @@ void HcModule::declare(Setup& setup) {
   setup.subscribes<TopologyChanged>();
   setup.command({"show gateway", "", "Addresses and health of the gateway, and its checks."},
                 [this](const std::vector<std::string>&, Time now, CommandReply reply) { reply(show_gateway(now)); });
-  setup.command(
-      {"show checks", "[TARGET]", "Every check with its state, last answer, and next probe."},
-      [this](const std::vector<std::string>& arguments, Time now, CommandReply reply) {
-        reply(show_checks(arguments, now));
-      });
+  setup.command({"show checks", "[TARGET]", "Every check with its state, last answer, and next probe."},
+                [this](const std::vector<std::string>& arguments, Time now, CommandReply reply) {
+                  reply(show_checks(arguments, now));
+                });
 }
 
 void HcModule::start(Host& host, Time now) {

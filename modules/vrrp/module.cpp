@@ -183,9 +183,7 @@ void VrrpModule::on_time(Time now) {
   if (engine_->poll_at() <= now) carry_out(engine_->on_time(now));
 }
 
-void VrrpModule::stop(Time now) {
-  carry_out(engine_->stop(now));
-}
+void VrrpModule::stop(Time now) { carry_out(engine_->stop(now)); }
 
 void VrrpModule::take_facts(Time now) {
   for (const Fact& fact : std::exchange(facts_, {})) carry_out(fact(*engine_, now));

@@ -77,7 +77,8 @@ void add_router(const Engine& engine, Time now, Report& report) {
       {"mac", "MAC", config.virtual_mac ? to_string(vrrp_mac(Family::ipv4, config.vrid)) : "real", ""});
   const NextTimer timer = engine.next_timer();
   report.fields.push_back({"next_timer", "Next timer", timer.name.empty() ? Cell{} : Cell{text(timer.name)}, ""});
-  report.fields.push_back({"next_timer_in", "In", timer.at == never ? Cell{} : Cell{to_seconds(std::max(timer.at - now, Duration{}))}, "s"});
+  report.fields.push_back({"next_timer_in", "In",
+                           timer.at == never ? Cell{} : Cell{to_seconds(std::max(timer.at - now, Duration{}))}, "s"});
   if (!engine.last_complaint().empty()) {
     report.notes.push_back(words::seconds(now - engine.last_complaint_at()) + " ago: " + engine.last_complaint());
   }

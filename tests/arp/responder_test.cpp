@@ -60,9 +60,13 @@ TEST_F(ResponderTest, ASenderThatIsNotOnLinkIsAnsweredButNotCreated) {
 TEST_F(ResponderTest, OfOverlappingNetworksASenderIsLearntInTheNarrower) {
   ForwardingState::Parts parts;
   parts.interfaces.push_back({.number = 1, .name = "eth1", .mac = own3, .up = true, .networks = {1, 2}});
-  parts.networks.resize(2);
-  parts.networks[0] = {.number = 1, .name = "", .interfaces = {1}, .prefix4 = IpPrefix{ip4("10.0.0.0"), 8}};
-  parts.networks[1] = {.number = 2, .name = "", .interfaces = {1}, .prefix4 = IpPrefix{ip4("10.1.0.0"), 16}};
+  for (const NetworkId number : std::initializer_list<NetworkId>{1, 2}) {
+    NetworkView& network = parts.networks.emplace_back();
+    network.number = number;
+    network.interfaces = {1};
+  }
+  parts.networks[0].prefix4 = IpPrefix{ip4("10.0.0.0"), 8};
+  parts.networks[1].prefix4 = IpPrefix{ip4("10.1.0.0"), 16};
   parts.addresses.push_back({ip4("10.1.0.1"), AddressScope::own, 2, 0, true});
   const ForwardingState node(std::move(parts));
   const Consequence result = on_arp(node, arrival(), request("10.1.0.9", "10.1.0.1"));

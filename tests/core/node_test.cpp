@@ -379,7 +379,9 @@ TEST_F(NodeTest, AfterStopNoModuleIsCalledAgain) {
   test::behaviour('a').timer = std::chrono::milliseconds{100};
   test::behaviour('a').verdict = Verdict::Kind::punt;
   configure(config("a,b"));
-  node_->join_bus("test").publish(LinkState{.interface = 7});
+  LinkState waiting;  // on the bus when the node stops
+  waiting.interface = 7;
+  node_->join_bus("test").publish(waiting);
   node_->stop(now_);
   take_story();
   EXPECT_EQ(node_->poll_at(), never);

@@ -32,6 +32,8 @@ std::string seed_config(const std::string& priority) {
   return text.replace(at, 3, priority);
 }
 
+constexpr InterfaceId interfaces[] = {1, 2, 3};
+
 enum class Kind { farewell_advert, other_advert, group_report, anything_else };
 
 Kind kind_of(const Bytes& frame) {
@@ -53,7 +55,7 @@ TEST_P(Farewell, NothingLeavesAfterTheLastWords) {
                seed_config(GetParam()));
   node.advance(seconds{30});
   ASSERT_TRUE(node.forwarding().is_master());
-  for (const InterfaceId interface : {1, 2, 3}) static_cast<void>(node.take_sent(interface));
+  for (const InterfaceId interface : interfaces) static_cast<void>(node.take_sent(interface));
 
   node.stop();
   // The daemon steps on until every worker has sent what it had; a slow one takes it a while, and the world goes on.
@@ -65,7 +67,7 @@ TEST_P(Farewell, NothingLeavesAfterTheLastWords) {
     node.advance(seconds{1});
     if (i == 5) node.set_link(1, false);
   }
-  for (const InterfaceId interface : {1, 2, 3}) {
+  for (const InterfaceId interface : interfaces) {
     int adverts = 0;
     for (const Bytes& frame : node.take_sent(interface)) {
       const Kind kind = kind_of(frame);

@@ -74,7 +74,8 @@ TEST_F(ModulesLine, SessionsOutliveEveryChangeOfTheLineThatKeepsTheirModule) {
                            Step{"slb,ping", true, false},    // one removed, order changed
                            Step{"ping,slb", true, false},    // order changed
                            Step{"slb", false, false},        // removed
-                           Step{"slb,rt,ping", true, true}}) {
+                           Step{"slb,rt", false, true},
+                           Step{"ping,slb,rt", true, true}}) {
     EXPECT_FALSE(node_.reload(config(step.line)).has_errors()) << step.line;
     for (std::size_t i = 0; i < targets.size(); ++i) EXPECT_EQ(segment(ports[i], false), targets[i]) << step.line;
     EXPECT_EQ(answers_ping(), step.has_ping) << step.line;

@@ -150,7 +150,9 @@ TEST(NetworkOf, IsTheOneWithTheLongestPrefixWhateverTheOrder) {
   add(4, "10.1.0.0", 16);
   add(5, "2001:db8::", 48);
   add(6, "2001:db8::", 32);
-  const InterfaceView interface{.number = 1, .name = "eth1", .mac = {}, .networks = {1, 4}};
+  const InterfaceView interface {
+    .number = 1, .name = "eth1", .mac = {}, .networks = { 1, 4 }
+  };
   const ForwardingState state(std::move(parts));
   EXPECT_EQ(state.network_of(ip("10.9.0.1")), 1);
   EXPECT_EQ(state.network_of(ip("10.1.9.1")), 2) << "of equal ones the first";

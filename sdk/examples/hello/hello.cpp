@@ -16,11 +16,10 @@ struct HelloModule final : trivet::Module {
   void declare(trivet::Setup& setup) override {
     setup.wants(trivet::packet_class::all);
     packets_ = setup.counter("packets", "packets that reached the module");
-    setup.command(
-        {"show hello", "", "packets that hello has seen"},
-        [this](const auto&, trivet::Time, trivet::CommandReply reply) {
-          reply({.error = "", .fields = {{"packets", "Packets", host_->read(packets_), ""}}, .tables = {}, .notes = {}});
-        });
+    setup.command({"show hello", "", "packets that hello has seen"}, [this](const auto&, trivet::Time,
+                                                                            trivet::CommandReply reply) {
+      reply({.error = "", .fields = {{"packets", "Packets", host_->read(packets_), ""}}, .tables = {}, .notes = {}});
+    });
   }
   void start(trivet::Host& host, trivet::Time) override {
     host_ = &host;

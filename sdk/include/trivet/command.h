@@ -50,8 +50,8 @@ struct Report {
 }
 
 using CommandReply = std::move_only_function<void(Report)>;
-// `arguments` are the words behind the command's name, options of the command line (--json) taken out; there are none if
-// the command is declared without. `now` is when the command was given; a later reply may be told another time.
+// `arguments` are the words behind the command's name, options of the command line (--json) taken out; there are none
+// if the command is declared without. `now` is when the command was given; a later reply may be told another time.
 using CommandHandler = std::function<void(const std::vector<std::string>& arguments, Time now, CommandReply reply)>;
 
 struct CommandSpec {

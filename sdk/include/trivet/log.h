@@ -11,8 +11,8 @@ namespace trivet {
 
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 
-// A message may come again and again (a table is full); of many equal ones some are counted instead of written. A change
-// (role, link, health, an address that two claim) is a piece of the node's history: each is written.
+// A message may come again and again (a table is full); of many equal ones some are counted instead of written. A
+// change (role, link, health, an address that two claim) is a piece of the node's history: each is written.
 enum class LogKind : std::uint8_t { message, change };
 
 class Log {
