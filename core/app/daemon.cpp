@@ -260,7 +260,7 @@ class Daemon {
     } else if (!words.empty() && words.front() == "save") {
       reply(save_report({words.begin() + 1, words.end()}));
     } else if (words == std::vector<std::string>{"help"}) {
-      node_->command(words, [reply = std::move(reply)](Report report) mutable {
+      node_->command(words, now(), [reply = std::move(reply)](Report report) mutable {
         add_own_commands(report);
         reply(std::move(report));
       });

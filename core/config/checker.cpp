@@ -188,6 +188,14 @@ class Checker {
                                                  " has no effect in this version; it is kept and saved");
       return;
     }
+    if (references_.size() + references.size() > TreeLimits::references) {
+      if (!has_too_many_references_) {
+        problems_->error(parameter.position, "with this line the objects refer to more than " +
+                                                 std::to_string(TreeLimits::references) + " others in all");
+      }
+      has_too_many_references_ = true;
+      return;
+    }
     for (Reference& reference : references) references_.push_back({view_.objects.size(), std::move(reference)});
     view.given.push_back(key.name);
     view.parameters.push_back({key.name, std::move(*values), parameter.position});
@@ -235,6 +243,7 @@ class Checker {
     for (const SectionView& object : view_.objects) existing.insert({object.section, object.index});
     std::set<std::pair<std::string_view, std::uint32_t>> in_tree;
     for (const Object& object : tree_->objects) in_tree.insert({object.section, object.index});
+    std::map<std::size_t, std::size_t> told;  // by object
     for (const FoundReference& found : references_) {
       const Reference& reference = found.reference;
       if (existing.contains({reference.section, reference.index})) continue;
@@ -244,6 +253,12 @@ class Checker {
       // A wrong definition has its own error.
       if (is_in_tree && problems_->has_errors()) continue;
       const std::string name = object_name(object.section, object.index);
+      const std::size_t before = told[found.object]++;
+      if (before > TreeLimits::open_references) continue;
+      if (before == TreeLimits::open_references) {
+        problems_->warning(reference.position, name + " refers to further objects that do not exist");
+        continue;
+      }
       std::string text = name + " refers to " + object_name(reference.section, reference.index);
       text += is_in_tree ? ", which has no effect; " : ", which does not exist; ";
       text.append(name).append(" stays inactive until it ").append(is_in_tree ? "has" : "does");
@@ -276,6 +291,7 @@ class Checker {
   ConfigView view_;
   std::vector<FoundReference> references_;
   std::set<std::pair<std::string, std::uint32_t>> bad_;
+  bool has_too_many_references_ = false;
   std::size_t counted_ = 0;  // problems that count_errors() has seen
   std::size_t errors_ = 0;   // and how many of them are errors
 };

@@ -29,6 +29,8 @@ struct TreeLimits {
   static constexpr std::size_t range_size = 8192;          // numbers in one list, ranges written out
   static constexpr std::size_t parameters = 8192;          // parameters of one object, repeated ones counted
   static constexpr std::size_t named = 1U << 20U;          // objects that register, enable, ... of a file name in all
+  static constexpr std::size_t references = 65536;         // references of all objects
+  static constexpr std::size_t open_references = 8;        // of one object that are told one by one
   static constexpr std::uint32_t index = 65535;            // highest number of an object
   static constexpr std::size_t problems = 200;             // problems reported by one reader
 };

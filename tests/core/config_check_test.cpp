@@ -186,6 +186,17 @@ TEST(ConfigCheck, ParametersOfAnObjectAndErrorsAreBounded) {
   EXPECT_THAT(problems.back(), HasSubstr("too many errors; the rest is not checked"));
 }
 
+TEST(ConfigCheck, ReferencesAreBoundedAndManyOpenOnesAreToldShortly) {
+  EXPECT_THAT(problems_in_body("server 1 targets 1-8"), testing::SizeIs(8));
+  const auto problems = problems_in_body("server 1 targets 1-4096");
+  ASSERT_EQ(problems.size(), TreeLimits::open_references + 1);
+  EXPECT_EQ(problems.back(), "f:3:18: warning: server 1 refers to further objects that do not exist");
+  std::string text;
+  for (int i = 1; i <= 1024; ++i) text += "server " + std::to_string(i) + " targets 1-4096\n";
+  EXPECT_THAT(problems_in_body(text), Contains("f:19:11: error: with this line the objects refer to more than 65536 "
+                                               "others in all"));
+}
+
 TEST(ConfigCheck, AReservedKeyIsKeptAndSavedButHasNoEffect) {
   Schema schema = full_schema();
   const std::string body =

@@ -92,7 +92,8 @@ TEST_F(TrivetdFile, AConvertedFileConvertsBackIntoTheSame) {
 }
 
 TEST_F(TrivetdFile, AFileWithErrorsIsNotConverted) {
-  const Outcome outcome = run_program("trivetd", {"--convert", write("a.conf", "hostname a\nmodules arp\nfrob {\n}\n")});
+  const Outcome outcome =
+      run_program("trivetd", {"--convert", write("a.conf", "hostname a\nmodules arp\nfrob {\n}\n")});
   EXPECT_EQ(outcome.code, 1);
   EXPECT_THAT(outcome.out, IsEmpty());
   EXPECT_THAT(outcome.err, HasSubstr("a.conf:3:1: error: unknown section"));
@@ -145,16 +146,16 @@ target 2 ipaddr 10.0.0.12
   const Outcome checked = run_program("trivetd", {"--check", file});
   EXPECT_EQ(checked.code, 0) << checked.err;
   EXPECT_EQ(checked.out, file + ": fine (9 warnings)\n") << checked.err;
-  for (const char* key : {"nat of network 1", "peers of vrrp", "backup of server 1", "maxsessions of server 1",
-                          "maxsessions of target 1", "alert of target 1", "upalert of target 1", "http of target 1",
-                          "script of target 1"}) {
+  for (const char* key :
+       {"nat of network 1", "peers of vrrp", "backup of server 1", "maxsessions of server 1", "maxsessions of target 1",
+        "alert of target 1", "upalert of target 1", "http of target 1", "script of target 1"}) {
     EXPECT_THAT(checked.err, HasSubstr(std::string(key) + " has no effect in this version"));
   }
   const Outcome toml = run_program("trivetd", {"--convert", file});
   const Outcome native = run_program("trivetd", {"--convert", write("a.toml", toml.out)});
-  for (const char* line : {"nat inside", "peers 10.0.0.2,10.0.0.3", "backup 2", "maxsessions 100", "maxsessions 50",
-                           "alert /usr/bin/down", "upalert /usr/bin/up", "http 80,3,10 /health",
-                           "script /usr/bin/check,3,10"}) {
+  for (const char* line :
+       {"nat inside", "peers 10.0.0.2,10.0.0.3", "backup 2", "maxsessions 100", "maxsessions 50", "alert /usr/bin/down",
+        "upalert /usr/bin/up", "http 80,3,10 /health", "script /usr/bin/check,3,10"}) {
     EXPECT_THAT(native.out, HasSubstr(std::string("          ") + line + '\n'));
   }
 }
