@@ -47,7 +47,9 @@ int program_of(const Object& object) {
 
 // `device`: the only interface that the program may run on, in its driver; 0: any, anywhere. Null, with errno: refused.
 Object load(std::span<const std::uint8_t> bytes, int device) {
-  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "trivet");
+  bpf_object_open_opts options{};
+  options.sz = sizeof options;
+  options.object_name = "trivet";
   Object object{bpf_object__open_mem(bytes.data(), bytes.size(), &options)};
   if (object == nullptr) return nullptr;
   if (device != 0) {
@@ -69,7 +71,9 @@ int attach_to(int interface_index, const Object& object, std::uint32_t flags, in
   constexpr int attempts = 10;
   constexpr auto pause = std::chrono::milliseconds{2};
   for (int attempt = 1;; ++attempt) {
-    LIBBPF_OPTS(bpf_link_create_opts, options, .flags = flags);
+    bpf_link_create_opts options{};
+    options.sz = sizeof options;
+    options.flags = flags;
     const int made = bpf_link_create(program_of(object), interface_index, BPF_XDP, &options);
     if (made >= 0) {
       link = made;
