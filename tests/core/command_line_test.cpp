@@ -48,9 +48,12 @@ TEST(CommandLine, OptionsOfTheCommandStayInTheirPlaces) {
 }
 
 TEST(CommandLine, MistakesAreErrorsAndNotAsked) {
-  for (const std::vector<const char*>& line : std::vector<std::vector<const char*>>{
-           {}, {"--json"}, {"show", "vrrp", "-i"}, {"show", "vrrp", "-i", "128"}, {"show", "vrrp", "--instance", "x"},
-           {"show", "vrrp", "--run-dir"}}) {
+  for (const std::vector<const char*>& line : std::vector<std::vector<const char*>>{{},
+                                                                                    {"--json"},
+                                                                                    {"show", "vrrp", "-i"},
+                                                                                    {"show", "vrrp", "-i", "128"},
+                                                                                    {"show", "vrrp", "--instance", "x"},
+                                                                                    {"show", "vrrp", "--run-dir"}}) {
     const auto call = parse(line);
     ASSERT_FALSE(call.has_value());
     EXPECT_NE(call.error(), 0);

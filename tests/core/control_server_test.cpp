@@ -262,7 +262,7 @@ TEST_F(ControlServerTest, TwoInstancesShareARunDirectory) {
 
 TEST_F(ControlServerTest, OnlyTheOwnerMayConnectAndTheEndRemovesTheSocket) {
   auto server = serve();
-  struct stat state{};
+  struct stat state {};
   ASSERT_EQ(::stat(path_.c_str(), &state), 0);
   EXPECT_EQ(state.st_mode & 0777U, 0700U);
   server.reset();

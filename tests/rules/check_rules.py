@@ -19,7 +19,7 @@ LIBRARIES = {
     "boost/dll": ["core/loader/module_loader.cpp"],
     "boost/asio": ["core/app/daemon.cpp", "core/cli/control_server.cpp"],
     "nlohmann/": ["core/cli/report_json.cpp"],
-    "CLI/": ["core/main.cpp", "core/trivet_main.cpp"],
+    "CLI/": ["core/main.cpp", "core/cli/command_line.cpp"],
     "pcap/": ["core/io/pcap.cpp"],
 }
 # Programs and files in modules/ that are no module code: the agent is a program with a clock and sockets of its own.

@@ -45,8 +45,8 @@ class ModulesLine : public ::testing::Test {
     return to == slb::t1_mac ? 1 : 2;
   }
   bool answers_ping() {
-    node_.inject(1, slb::ip_between(slb::alice_mac, Lab::client_side(), net4.alice, "10.0.0.1") /
-                        testkit::echo_request(1, 2));
+    node_.inject(
+        1, slb::ip_between(slb::alice_mac, Lab::client_side(), net4.alice, "10.0.0.1") / testkit::echo_request(1, 2));
     return node_.take_sent(1).size() == 1;
   }
   bool routes() {
@@ -74,8 +74,7 @@ TEST_F(ModulesLine, SessionsOutliveEveryChangeOfTheLineThatKeepsTheirModule) {
                            Step{"slb,ping", true, false},    // one removed, order changed
                            Step{"ping,slb", true, false},    // order changed
                            Step{"slb", false, false},        // removed
-                           Step{"slb,rt", false, true},
-                           Step{"ping,slb,rt", true, true}}) {
+                           Step{"slb,rt", false, true}, Step{"ping,slb,rt", true, true}}) {
     EXPECT_FALSE(node_.reload(config(step.line)).has_errors()) << step.line;
     for (std::size_t i = 0; i < targets.size(); ++i) EXPECT_EQ(segment(ports[i], false), targets[i]) << step.line;
     EXPECT_EQ(answers_ping(), step.has_ping) << step.line;
