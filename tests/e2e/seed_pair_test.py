@@ -10,7 +10,7 @@ import sys
 import time
 
 from captures import Captures, Roles, faulty, voices
-from lab_case import HERE, Holder, LabTest, main
+from lab_case import HERE, Holder, LabTest, Transfers, main
 from seed_lab import (CLIENT, CLIENT4, MEMBERSHIP, NODES, SERVER, SERVICE, VIRT_ACCESS, VIRT_TARGETS, hold, run,
                       wait_until)
 
