@@ -312,7 +312,11 @@ void Egress::leave_mastership() noexcept {
     const Park::Index next = park_.at(index).younger;
     for (std::size_t left = park_.at(index).count; left > 0; --left) {
       const Park::Parked parked = park_.take(index);
-      if (is_of_master(parked) || !park_.add(index, parked)) drop(parked.packet, reasons_->not_master);
+      if (is_of_master(parked)) {
+        drop(parked.packet, reasons_->not_master);
+      } else if (!park_.add(index, parked)) {
+        drop(parked.packet, reasons_->park_full);
+      }
     }
     if (park_.at(index).count == 0) park_.close(index);
     index = next;
@@ -418,6 +422,11 @@ void Egress::put_on_wire(Packet* packet, Origin origin, const MacAddress& mac,
 
 Packet* Egress::error_about(const Packet& packet, IcmpError error, std::uint32_t mtu) noexcept {
   if (!may_answer_with_error(packet, *forwarding_)) return nullptr;
+  // Before a token is spent: a network that cannot be answered takes none from those that can.
+  if (!has_error_source(packet, *forwarding_)) {
+    cells_->drop(reasons_->icmp_no_source);
+    return nullptr;
+  }
   TokenBucket& bucket = error == IcmpError::too_big ? too_big_errors_ : icmp_errors_;
   if (!bucket.allow(now_)) {
     cells_->drop(reasons_->icmp_rate_limited);

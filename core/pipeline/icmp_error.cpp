@@ -163,13 +163,18 @@ bool may_answer_with_error(const Packet& packet, const ForwardingState& forwardi
   return packet.is(packet_class::ipv4) ? is_ipv4_answerable(packet) : is_ipv6_answerable(packet);
 }
 
+bool has_error_source(const Packet& packet, const ForwardingState& forwarding) noexcept {
+  const NetworkView* const network = forwarding.network(packet.network);
+  return network != nullptr &&
+         (packet.is(packet_class::ipv4) ? network->real4.has_value() : network->real6.has_value());
+}
+
 std::expected<Packet*, NoIcmpError> make_icmp_error(const Packet& about, IcmpError error, std::uint32_t mtu,
                                                     std::uint16_t ipv4_id, const ForwardingState& forwarding,
                                                     PacketPool& pool) noexcept {
+  if (!has_error_source(about, forwarding)) return std::unexpected(NoIcmpError::no_source);
   const NetworkView* const network = forwarding.network(about.network);
   const bool is_v4 = about.is(packet_class::ipv4);
-  const bool has_source = network != nullptr && (is_v4 ? network->real4.has_value() : network->real6.has_value());
-  if (!has_source) return std::unexpected(NoIcmpError::no_source);
   Packet* const packet = is_v4 ? make_ipv4(about, error, mtu, ipv4_id, *network->real4, pool)
                                : make_ipv6(about, error, mtu, *network->real6, pool);
   if (packet == nullptr) return std::unexpected(NoIcmpError::no_buffer);

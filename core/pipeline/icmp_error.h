@@ -33,6 +33,9 @@ enum class NoIcmpError : std::uint8_t {
 // or a broadcast (of layer 2 too), from an unspecified, loopback or own address, or without a network they came in by.
 [[nodiscard]] bool may_answer_with_error(const Packet& packet, const ForwardingState& forwarding) noexcept;
 
+// False where nobody can speak: the network that the packet came in by has no real address of its family.
+[[nodiscard]] bool has_error_source(const Packet& packet, const ForwardingState& forwarding) noexcept;
+
 // The error as a packet of this node, ready to be routed to the other's source: from the real address of the network
 // that the other came in by, with as much of it as fits in 576 (IPv4) or 1,280 bytes. `mtu` for too_big.
 [[nodiscard]] std::expected<Packet*, NoIcmpError> make_icmp_error(const Packet& about, IcmpError error,

@@ -36,7 +36,10 @@ SessionState after_reset(SessionState state, Side from) {
 SessionState next_state(SessionState state, std::uint8_t tcp_flags, Side from, Visibility seen) noexcept {
   if (state == SessionState::none || state == SessionState::idle || state == SessionState::closed) return state;
   if (has(tcp_flags, TcpHeader::rst)) return SessionState::reset;
-  if (is_reset(state)) return after_reset(state, from);
+  if (is_reset(state)) {
+    const SessionState next = after_reset(state, from);
+    return next == SessionState::established && has(tcp_flags, TcpHeader::fin) ? after_fin(next, from) : next;
+  }
   if (has(tcp_flags, TcpHeader::syn)) return after_syn(state, tcp_flags, from);
   if (has(tcp_flags, TcpHeader::fin)) return after_fin(state, from);
   if (state == SessionState::joined) return from == Side::target ? SessionState::established : state;

@@ -47,7 +47,8 @@ bool AdvertLimiter::admit(std::size_t peer, const Ipv4Address& source, Time now)
   }
   const bool is_unknown = peer >= unknown;
   std::uint16_t& of_source = is_unknown ? sources_[hash_bytes(source.bytes) % source_buckets] : peers_[peer];
-  if (all_ >= of_all || of_source >= per_source || (is_unknown && unknown_ >= of_unknown)) return false;
+  const std::uint16_t limit = is_unknown ? per_source : per_peer;
+  if (all_ >= of_all || of_source >= limit || (is_unknown && unknown_ >= of_unknown)) return false;
   ++all_;
   ++of_source;
   if (is_unknown) ++unknown_;

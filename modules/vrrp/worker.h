@@ -57,10 +57,13 @@ class AdvertLimiter {
  public:
   static constexpr Duration window = std::chrono::milliseconds(100);
   static constexpr std::size_t source_buckets = 64;
-  static constexpr std::uint16_t per_source = 32;  // of one router, or of the unknown ones that share a bucket
+  static constexpr std::uint16_t per_source = 32;  // of the unknown routers that share a bucket
+  static constexpr std::uint16_t per_peer = 8;     // of one that has been heard
   static constexpr std::uint16_t of_unknown = 64;  // of all routers not heard yet
   static constexpr std::uint16_t of_all = 192;     // less than the queue holds
   static constexpr std::size_t unknown = PeerTable::capacity;
+  // Whoever is heard is heard on, whatever all others send.
+  static_assert(PeerTable::capacity * per_peer + of_unknown <= of_all);
 
   // Counts the advertisement; false when it is one too many. `peer`: its place in Admission::peers, or `unknown`.
   [[nodiscard]] bool admit(std::size_t peer, const Ipv4Address& source, Time now) noexcept;

@@ -46,9 +46,14 @@ class LabTest(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         """What holds for every run, whatever the tests did: never two masters, and nothing is left behind."""
-        cls.print_logs()
-        overlap = Roles(cls.lab).overlap()
-        cls.lab.close()
+        try:
+            cls.print_logs()
+            roles = Roles(cls.lab)
+        finally:
+            cls.lab.close()
+        if not any(roles.spans.values()):
+            raise AssertionError("the logs tell of no master")
+        overlap = roles.overlap()
         print(f"  two masters: never for more than {max(overlap, 0) * 1000:.0f} ms", flush=True)
         if overlap > CHANGE:
             raise AssertionError(f"two masters for {overlap:.3f} s")

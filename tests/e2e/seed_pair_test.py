@@ -54,6 +54,7 @@ class A_SeedPair(Transfers):  # 150 s
         def sessions():
             return [row["sessions"] for row in self.lab.show(master, "targets")["targets"]]
 
+        wait_until(lambda: sessions() == [0, 0], 30, "earlier sessions leave")
         holder = Holder(self.lab)
         self.assertEqual(collections.Counter(holder.say("open 8")), {"t1": 4, "t2": 4})
         self.assertEqual(holder.say("close t2"), ["t1"] * 4)
@@ -175,8 +176,13 @@ class C_Failures(LabTest):  # 300 s
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.lab.wait_stable()
-        cls.captures = Captures(cls.lab)
+        try:
+            cls.lab.wait_stable()
+            cls.captures = Captures(cls.lab)
+        except BaseException:
+            cls.print_logs()
+            cls.lab.close()
+            raise
 
     def check_takeover(self, name, cause, low, high, within=20, host="client"):
         self.wait_stable()
@@ -363,7 +369,7 @@ class F_Hub(LabTest):  # 120 s
         self.assertEqual(self.check(), (backup, master), "the same with swapped roles")
 
 
-class G_Reload(LabTest):  # 120 s
+class G_Reload(LabTest):  # 200 s
     """SIGHUP at the master, under a transfer and connections that stay open."""
 
     options = {"own_configs": True}
@@ -403,7 +409,7 @@ class G_Reload(LabTest):  # 120 s
         self.pages = self.holder.say("open 4")
         self.assertEqual(set(self.pages), {"t1", "t2"})
         self.transfer = self.lab.popen("transfer", "client", "sh", "-c",
-                                       f"curl -sgf --limit-rate 2500k -m 60 {SERVICE}file | sha256sum",
+                                       f"curl -sgf --limit-rate 1500k -m 120 {SERVICE}file | sha256sum",
                                        stdout=subprocess.PIPE, text=True)
         wait_until(lambda: len(self.established()) == 5, 5, "four connections and the transfer have sessions")
         self.sessions = self.established()
@@ -435,7 +441,7 @@ class G_Reload(LabTest):  # 120 s
         self.assertEqual(list(self.modules(self.master)), ["vrrp", "arp", "ping", "hc", "master", "slb", "rt"])
         self.assertTrue(self.ping("client", VIRT_ACCESS))
 
-        self.assertEqual(self.transfer.communicate(timeout=40)[0].split()[0], checksum)
+        self.assertEqual(self.transfer.communicate(timeout=90)[0].split()[0], checksum)
         del self.lab.processes["transfer"]
         self.assertEqual(self.lab.roles(), roles)
         self.assertEqual(self.holder.say("ask"), self.pages)

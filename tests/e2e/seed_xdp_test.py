@@ -118,12 +118,16 @@ class A_SeedPairByXdp(Transfers):  # 240 s
         seconds = 10
         flood = self.lab.popen("flood", "client", os.path.join(self.build, "bin", "blaster"), "eth0", mac, VIRTUAL_MAC,
                                "2001:db8::1:100", "2001:db8:ffff::9:9", str(seconds))
-        roles = set()
+        before, roles = self.interface(master, "eth3"), set()
         while flood.poll() is None:
             roles.add((self.lab.role(master), self.lab.role(backup)))
         del self.lab.processes["flood"]
+        self.assertEqual(flood.returncode, 0)
+        after = self.interface(master, "eth3")
         with open(os.path.join(self.lab.folder, "flood.log"), encoding="ascii") as log:
-            print(f"  {int(log.read()) / seconds / 1e6:.2f} Mpps for {seconds} s; roles seen: {roles}")
+            sent = int(log.read())
+        print(f"  {sent / seconds / 1e6:.2f} Mpps for {seconds} s; roles seen: {roles}")
+        self.assertGreater(sum(after[key] - before[key] for key in ("rx_frames", "rx_dropped")), sent / 2)
         self.assertEqual(roles, {("master", "backup")})
         self.lab.link(master, "eth1", up=True)
 

@@ -66,6 +66,13 @@ TEST(TcpState, ResetFromEitherSideInEveryLiveState) {
   }
 }
 
+TEST(TcpState, AFinBehindAResetThatWasNotHeededCounts) {
+  run(established, {{Side::target, rst | ack, reset},
+                    {Side::client, ack, reset_client},
+                    {Side::target, fin | ack, fin_target},
+                    {Side::client, fin | ack, closed}});
+}
+
 TEST(TcpState, AResetThatNeitherSideHeedsIsForgotten) {
   run(established, {{Side::client, rst, reset},
                     {Side::client, psh | ack, reset_client},
@@ -74,7 +81,7 @@ TEST(TcpState, AResetThatNeitherSideHeedsIsForgotten) {
                     {Side::client, ack, established}});
   run(established, {{Side::target, rst | ack, reset},
                     {Side::target, ack, reset_target},
-                    {Side::client, fin | ack, established},
+                    {Side::client, fin | ack, fin_client},
                     {Side::client, fin | ack, fin_client}});
   run(syn_sent,
       {{Side::target, rst | ack, reset}, {Side::target, syn | ack, reset_target}, {Side::client, ack, established}});

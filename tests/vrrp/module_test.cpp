@@ -314,6 +314,23 @@ TEST_F(VrrpModule, AForgedFloodOfTheOwnVirtualRouterIsBoundedAndHidesNoKnownRout
   EXPECT_EQ(role(), Role::backup);
 }
 
+TEST_F(VrrpModule, ForgedRoutersThatHaveBeenHeardTakeNothingFromTheMaster) {
+  make(config());
+  hear(200, 2);
+  const auto forged = [](int number) { return "10.3.0." + std::to_string(number + 1); };
+  for (int i = 0; i < 10; ++i) node().inject(1, advert(100, 1, 64, forged(i).c_str()));
+  node().advance(1s);
+  node().inject(1, advert(200));
+  node().advance(1s);
+  const std::uint64_t before = node().counter("vrrp", "advertisements_received");
+  std::vector<Frame> flood;
+  for (int i = 0; i < 1000; ++i) flood.push_back(advert(100, 1, 64, forged(i % 10).c_str()));
+  node().inject(1, flood);
+  node().inject(1, advert(200));
+  EXPECT_EQ(node().counter("vrrp", "advertisements_received") - before, 10U * 8U + 1U);
+  EXPECT_EQ(role(), Role::backup);
+}
+
 TEST_F(VrrpModule, OutsideTheNetworkOrWithoutASectionNothingIsLookedAt) {
   make(config());
   // To the node's own address: the group is not joined there.
