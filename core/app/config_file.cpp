@@ -15,7 +15,7 @@ namespace trivet::core {
 Result<std::string> read_config_file(const std::filesystem::path& file) {
   const auto system_error = [] { return fail("cannot be read: " + std::generic_category().message(errno)); };
   // O_NONBLOCK: opening a pipe would wait for a writer.
-  const FileDescriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const FileDescriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (fd.get() < 0) return system_error();
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return system_error();

@@ -309,7 +309,7 @@ class Daemon {
 
   void step() {
     if (stopping_) return;
-    node_->step(now());
+    if (!node_->fatal()) node_->step(now());
     if (node_->fatal()) {
       log_->write(LogLevel::error, "core", "ending: " + *node_->fatal());
       finish(1);

@@ -230,7 +230,14 @@ Problems Node::Implementation::configure(std::string_view text, const std::strin
     if (changes.empty()) log(LogLevel::info, "configuration read again: nothing has changed");
     for (const std::string& line : describe(changes)) log(LogLevel::info, "configuration: " + line);
   }
-  apply(std::move(*prepared), now);
+  try {
+    apply(std::move(*prepared), now);
+  } catch (const std::exception& error) {
+    // Neither the old nor the new configuration runs: no state to go on in.
+    std::erase(modules, nullptr);
+    fatal = std::string("the configuration could be applied in part only: ") + error.what();
+    problems.error({source, 0, 0}, *fatal);
+  }
   return problems;
 }
 

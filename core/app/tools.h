@@ -1,6 +1,7 @@
 // What trivetd does with a file without running it: check and convert.
 //
-// Both print to standard output and standard error and return the exit code: 0 fine, 1 errors in the file.
+// check_file() and convert_file() print to standard output and standard error and return the exit code: 0 fine, 1
+// errors in the file.
 #pragma once
 
 #include <ctime>

@@ -200,11 +200,8 @@ Result<Report> call_daemon(const std::filesystem::path& path, const std::vector<
     const std::string request = encode_command(words) + '\n';
     std::string answer;
     std::optional<boost::system::error_code> result;
-    asio::async_write(socket, asio::buffer(request), [&](const boost::system::error_code& failed, std::size_t) {
-      if (failed) {
-        result = failed;
-        return;
-      }
+    asio::async_write(socket, asio::buffer(request), [&](const boost::system::error_code&, std::size_t) {
+      // After a failed write, too: a daemon that refuses says why before it closes.
       asio::async_read_until(socket, asio::dynamic_buffer(answer), '\n',
                              [&](const boost::system::error_code& code, std::size_t) { result = code; });
     });

@@ -121,6 +121,7 @@ void TreeBuilder::add(Object& object, Parameter parameter) {
   if (size > TreeLimits::value_size) {
     problems_->error(parameter.position, "the value of " + quoted(parameter.keyword) + " has " + std::to_string(size) +
                                              " bytes, at most " + std::to_string(TreeLimits::value_size) + " are read");
+    object.is_faulty = true;
     return;
   }
   object.parameters.push_back(std::move(parameter));

@@ -1,5 +1,7 @@
 #include "core/io/af_xdp_interface.h"
 
+#include <net/if.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -131,7 +133,11 @@ AfXdpInterface::AfXdpInterface(std::string name, int interface_index, XskMode mo
     : name_(std::move(name)), interface_index_(interface_index), mode_(mode), mtu_(interface_mtu(interface_index)) {}
 
 AfXdpInterface::~AfXdpInterface() {
-  if (restore_vlan_) static_cast<void>(set_vlan_tags(name_, VlanTags::taken_off));
+  // By its number: meanwhile another interface may have this name.
+  std::array<char, IF_NAMESIZE> name{};
+  if (restore_vlan_ && ::if_indextoname(static_cast<unsigned>(interface_index_), name.data()) != nullptr) {
+    static_cast<void>(set_vlan_tags(name.data(), VlanTags::taken_off));
+  }
 }
 
 Result<void> AfXdpInterface::open_queues(UmemStore& store) {

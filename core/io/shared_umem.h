@@ -27,7 +27,8 @@ struct UmemSizes {
 
 class UmemArea;
 
-// One queue's part of an area, and its membership. Gives the part back when it ends.
+// One queue's part of an area, and its membership. Gives the part back when it ends (zero-copy:
+// with the area only, as the driver may still write into it).
 class UmemLease {
  public:
   UmemLease(std::shared_ptr<UmemArea> area, std::size_t place);

@@ -163,8 +163,12 @@ std::size_t XskQueue::receive(PacketPool& pool, std::span<Packet*> out) noexcept
   const std::uint32_t ready = xsk_ring_cons__peek(&receive_, static_cast<std::uint32_t>(wanted), &at);
   if (ready == 0) return 0;
   std::uint32_t refill = 0;
-  // There is room: each chunk that comes in has left the ring to fill.
-  static_cast<void>(xsk_ring_prod__reserve(&fill_, ready, &refill));
+  // Each chunk that comes in has left the ring to fill, but the kernel shows frames a moment before the places that
+  // their chunks have left. In that moment nothing is taken: the frames stay, and poll() tells of them again.
+  if (xsk_ring_prod__reserve(&fill_, ready, &refill) != ready) {
+    xsk_ring_cons__cancel(&receive_, ready);
+    return 0;
+  }
   std::size_t count = 0;
   for (std::uint32_t i = 0; i < ready; ++i) {
     const xdp_desc& frame = *xsk_ring_cons__rx_desc(&receive_, at + i);
