@@ -220,6 +220,9 @@ class Daemon {
     signals_.async_wait([this](const boost::system::error_code& error, int signal) {
       if (error) return;
       if (signal == SIGHUP) {
+        if (const auto reopened = log_->reopen(); !reopened) {
+          log_->write(LogLevel::error, "core", reopened.error().text);
+        }
         reload();
         step();
         wait_for_signal();
@@ -249,9 +252,12 @@ class Daemon {
       log_->write(problem.severity == Severity::error ? LogLevel::error : LogLevel::warning, "core",
                   to_string(problem));
     }
-    log_->write(problems.has_errors() ? LogLevel::error : LogLevel::info, "core",
-                problems.has_errors() ? "reload refused: nothing has changed" : "reloaded");
+    log_->write(problems.has_errors() ? LogLevel::error : LogLevel::info, "core", outcome_of(problems));
     return problems;
+  }
+  [[nodiscard]] std::string outcome_of(const Problems& problems) const {
+    if (node_->fatal()) return "reload failed: the daemon ends";
+    return problems.has_errors() ? "reload refused: nothing has changed" : "reloaded";
   }
 
   void command(const std::vector<std::string>& words, CommandReply reply) {
@@ -284,7 +290,7 @@ class Daemon {
     Report report;
     for (const Problem& problem : in_file_order(problems)) report.notes.push_back(to_string(problem));
     if (problems.has_errors()) {
-      report.error = "reload refused, nothing has changed";
+      report.error = outcome_of(problems);
       for (const std::string& note : report.notes) report.error += "; " + note;
     }
     if (report.error.empty()) report.notes.emplace_back("reloaded");

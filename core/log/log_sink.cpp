@@ -64,7 +64,18 @@ struct LogSink::Parts {
     next_end = Instant::max();
   }
 
+  // Throws when the file cannot be opened.
+  [[nodiscard]] spdlog::sink_ptr make_sink() const {
+    if (file.empty()) return std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+    return std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string());
+  }
+  void use(spdlog::sink_ptr sink) {
+    logger->sinks() = {std::move(sink)};
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%-7l%$ %v");
+  }
+
   std::unique_ptr<spdlog::logger> logger;
+  std::filesystem::path file;
   int burst = 10;
   std::function<Instant()> clock;
   std::mutex mutex;
@@ -75,14 +86,9 @@ struct LogSink::Parts {
 Result<std::unique_ptr<LogSink>> LogSink::open(const LogOptions& options) {
   auto parts = std::make_unique<Parts>();
   try {
-    spdlog::sink_ptr sink;
-    if (options.file.empty()) {
-      sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-    } else {
-      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file.string());
-    }
-    parts->logger = std::make_unique<spdlog::logger>("trivetd", std::move(sink));
-    parts->logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%-7l%$ %v");
+    parts->file = options.file;
+    parts->logger = std::make_unique<spdlog::logger>("trivetd");
+    parts->use(parts->make_sink());
     parts->logger->set_level(to_spdlog(options.level));
     parts->logger->flush_on(spdlog::level::debug);
     parts->burst = options.burst;
@@ -108,6 +114,17 @@ void LogSink::write(LogLevel level, LogKind kind, std::string_view module, std::
     if (++entry->second.lines > parts_->burst) return;
   }
   parts_->put(level, module, text);
+}
+
+Result<void> LogSink::reopen() {
+  const std::scoped_lock lock(parts_->mutex);
+  if (parts_->file.empty()) return {};
+  try {
+    parts_->use(parts_->make_sink());
+  } catch (const std::exception& error) {
+    return fail(std::string("the log cannot be opened again: ") + error.what());
+  }
+  return {};
 }
 
 void LogSink::summarize() {

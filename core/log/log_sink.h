@@ -36,6 +36,9 @@ class LogSink {
   }
   // Writes the counts of minutes that are over. write() does so too; call it now and then, as nothing may be written.
   void summarize();
+  // Goes on in a file of the same name that is made anew where somebody has moved the old one away (logrotate). When
+  // that fails, the old one is kept. Nothing happens for standard error.
+  [[nodiscard]] Result<void> reopen();
 
   static constexpr std::chrono::seconds window{60};
   static constexpr std::size_t remembered_texts = 1000;  // with more, the counts are written early

@@ -7,10 +7,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cerrno>
 #include <fstream>
 #include <optional>
+#include <thread>
 
 #include "core/app/daemon.h"
 #include "core/cli/report_json.h"
@@ -273,6 +275,25 @@ TEST_F(ControlServerTest, TheClientSaysWhereItHasLookedForADaemon) {
   const auto report = call_daemon(path_, {"help"}, 1);
   ASSERT_FALSE(report.has_value());
   EXPECT_THAT(report.error().text, HasSubstr("no daemon answers at " + path_.string()));
+}
+
+// A command larger than what the socket holds cannot be written before the daemon closes: the write fails, and the
+// reason is there to be read all the same.
+TEST_F(ControlServerTest, TheClientTellsWhyTheDaemonRefusesItEvenWhenItsCommandCouldNotBeSent) {
+  const auto server = serve();
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (std::size_t i = 0; i < ControlServer::max_connections; ++i) {
+    clients.push_back(std::make_unique<RawClient>(context_, path_));
+    clients.back()->send(encode_command({"hello"}) + "\n");
+    ASSERT_EQ(clients.back()->report().error, "") << i;
+  }
+  const auto running = boost::asio::make_work_guard(context_);
+  std::jthread daemon([this] { context_.run(); });
+  const auto report = call_daemon(path_, {std::string(ControlServer::max_line - 100, 'x')}, 10);
+  context_.stop();
+  daemon.join();
+  ASSERT_TRUE(report.has_value()) << report.error().text;
+  EXPECT_EQ(report->error, "the daemon has 32 connections already");
 }
 
 }  // namespace

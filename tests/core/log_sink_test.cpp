@@ -111,6 +111,35 @@ TEST_F(LogSinkTest, LinesBelowTheLevelAreNotWritten) {
   EXPECT_THAT(take_lines(), Not(Contains("debug   core   quiet")));
 }
 
+TEST_F(LogSinkTest, AFileThatWasMovedAwayIsMadeAnewWhenAsked) {
+  const std::filesystem::path moved = file_.string() + ".1";
+  repeat("before", 1);
+  std::filesystem::rename(file_, moved);
+  repeat("between", 1);
+  ASSERT_TRUE(sink_->reopen().has_value());
+  repeat("after", 1);
+  EXPECT_THAT(take_lines(), ElementsAre("warning core   after"));
+  std::ifstream old(moved);
+  const std::string text{std::istreambuf_iterator<char>(old), {}};
+  EXPECT_NE(text.find("before"), std::string::npos);
+  EXPECT_NE(text.find("between"), std::string::npos);
+  EXPECT_EQ(text.find("after"), std::string::npos);
+  std::filesystem::remove(moved);
+}
+
+TEST_F(LogSinkTest, AFileThatCannotBeMadeAnewLeavesTheOldOneInUse) {
+  const std::filesystem::path moved = file_.string() + ".1";
+  std::filesystem::rename(file_, moved);
+  std::filesystem::create_directory(file_);
+  const auto reopened = sink_->reopen();
+  ASSERT_FALSE(reopened.has_value());
+  EXPECT_EQ(reopened.error().text.find("the log cannot be opened again: "), 0U);
+  repeat("still", 1);
+  std::filesystem::remove(file_);
+  std::filesystem::rename(moved, file_);
+  EXPECT_THAT(take_lines(), ElementsAre("warning core   still"));
+}
+
 TEST(LogSink, AFileThatCannotBeMadeIsAnError) {
   LogOptions options;
   options.file = "/proc/self/no/such/file.log";

@@ -193,6 +193,53 @@ TEST_F(NodeTest, AnEssentialModuleThatFailsEndsTheNode) {
   EXPECT_THAT(*node_->fatal(), HasSubstr("module 'c' failed in on_time(): out of time"));
 }
 
+TEST_F(NodeTest, AModuleThatFailsInApplyIsTakenOffTheChainAndAnEssentialOneEndsTheNode) {
+  test::behaviour('a').throw_in_apply = true;
+  EXPECT_THAT(configure(config("a,b")), IsEmpty());
+  EXPECT_THAT(log_, Contains(HasSubstr("module 'a' failed in apply(): cannot apply")));
+  EXPECT_FALSE(node_->fatal().has_value());
+  inject();
+  EXPECT_EQ(node_->metrics().counter("a", "seen"), 0U);
+  EXPECT_EQ(node_->metrics().counter("b", "seen"), 1U);
+  test::behaviour('c').throw_in_apply = true;
+  configure(config("a,b,c"));
+  ASSERT_TRUE(node_->fatal().has_value());
+  EXPECT_THAT(*node_->fatal(), HasSubstr("module 'c' failed in apply(): cannot apply"));
+}
+
+// Whatever fails half way, outside of any module: neither the old nor the new configuration runs.
+TEST_F(NodeTest, AConfigurationThatCanBeAppliedInPartOnlyEndsTheNode) {
+  class NoMemory final : public IoBackend {
+   public:
+    explicit NoMemory(IoBackend& real) : real_(real) {}
+    Result<std::unique_ptr<InterfaceIo>> open(const InterfaceSpec& spec, std::size_t workers) override {
+      if (spec.number == 2) throw std::bad_alloc();
+      return real_.open(spec, workers);
+    }
+    [[nodiscard]] LinkInfo link(const std::string& name) override { return real_.link(name); }
+    void on_link_change(std::function<void(const std::string&)> handler) override {
+      real_.on_link_change(std::move(handler));
+    }
+
+   private:
+    IoBackend& real_;
+  };
+  io_.add_interface("eth2", {{2, 0, 0, 0, 0, 2}});
+  NoMemory io(io_);
+  NodeOptions options;
+  options.io = &io;
+  options.loader = &loader_;
+  options.pool = {.small_count = 256, .large_count = 4};
+  node_.reset();
+  node_ = std::make_unique<Node>(std::move(options));
+  EXPECT_THAT(configure(config("a")), IsEmpty());
+  EXPECT_THAT(configure(config("b", "interface 2 {\n name eth2\n}\nregister interface 2\nenable interface 2\n")),
+              Contains(HasSubstr("the configuration could be applied in part only: std::bad_alloc")));
+  EXPECT_THAT(node_->fatal().value_or(""), HasSubstr("in part only"));
+  node_->stop(now_);
+  node_.reset();
+}
+
 TEST_F(NodeTest, TimersRunAtTheirTimeAndPollAtSaysWhen) {
   test::behaviour('a').timer = std::chrono::milliseconds{250};
   configure(config("a"));

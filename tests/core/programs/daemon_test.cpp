@@ -126,6 +126,23 @@ TEST_F(RunningDaemon, AReloadThatCannotReadItsFileSaysWhyAndTheDaemonGoesOn) {
   EXPECT_EQ(daemon.wait(), 0);
 }
 
+TEST_F(RunningDaemon, ALogFileThatWasMovedAwayIsMadeAnewBySighup) {
+  const std::filesystem::path log = folder_.path() / "a.log";
+  std::vector<std::string> all = arguments("run");
+  all.insert(all.end(), {"--log-file", log.string()});
+  Process daemon("trivetd", all);
+  // The log is opened before the socket answers.
+  for (int tries = 0; tries < 1000 && ask({"help"}).code != 0; ++tries) continue;
+  std::filesystem::rename(log, log.string() + ".1");
+  daemon.send_signal(SIGHUP);
+  for (int tries = 0; tries < 1000 && !std::filesystem::exists(log); ++tries) static_cast<void>(ask({"help"}));
+  EXPECT_EQ(ask({"reload"}).code, 0);
+  std::ifstream stream(log);
+  EXPECT_THAT(std::string(std::istreambuf_iterator<char>(stream), {}), HasSubstr("reloaded"));
+  daemon.send_signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(), 0);
+}
+
 TEST_F(RunningDaemon, ErrorsOfAReloadComeInTheOrderOfTheFile) {
   Process daemon("trivetd", arguments("run"));
   expect_started(daemon);
