@@ -12,25 +12,13 @@ ROOT = os.path.dirname(HERE)
 sys.dont_write_bytecode = True  # root's files have no place in the user's clone
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 
-from seed_lab import NODES, SERVICE, SeedLab, end_strays, run, signals_ignored, wait_until  # noqa: E402
+from seed_lab import (NODES, SERVICE, SIGNALS, Interrupted, SeedLab, end_strays, interrupt, run,  # noqa: E402
+                      signals_ignored, wait_until)
 
 BOLD, GREEN, RED, PLAIN = ("\033[1m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("",) * 4
 REQUESTS = 40
 MOST_LOST = 3  # requests that may stay without an answer in the takeover
 LONGEST_GAP = 1.5  # seconds
-
-
-class Interrupted(Exception):
-    """Ctrl-C, kill, or a terminal that was closed."""
-
-
-def interrupt(number, _frame):
-    for other in SIGNALS:  # from here on the way leads to the end, and nothing cuts it short
-        signal.signal(other, signal.SIG_IGN)
-    raise Interrupted(f"interrupted by {signal.Signals(number).name}")
-
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def say(text):

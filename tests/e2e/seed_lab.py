@@ -72,13 +72,27 @@ def run(*words, check=True, timeout=30, **options):
     return result
 
 
+class Interrupted(Exception):
+    """Ctrl-C, kill, or a terminal that was closed."""
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def interrupt(number, _frame):
+    """The handler of a program that has a laboratory to take down."""
+    for other in SIGNALS:  # from here on the way leads to the end, and nothing cuts it short
+        signal.signal(other, signal.SIG_IGN)
+    raise Interrupted(f"interrupted by {signal.Signals(number).name}")
+
+
 @contextlib.contextmanager
 def signals_ignored():
     """What runs inside is not ended by Ctrl-C, kill, or a closed terminal."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
     try:
         yield
     finally:

@@ -460,7 +460,7 @@ class H_Flood(LabTest):  # 200 s
     def frames(self, blaster, seconds):
         text, _ = blaster.communicate(timeout=seconds + 10)
         self.assertEqual(blaster.returncode, 0)
-        return int(text)
+        return int(text.split()[0])
 
     def received(self, node):
         row = next(row for row in self.lab.show(node, "interfaces")["interfaces"] if row["name"] == "eth3")
