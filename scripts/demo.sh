@@ -25,12 +25,6 @@ trap 'trap - ERR; verdict "interrupted"; exit 1' INT TERM HUP
 scripts/setup.sh build lab
 stage="building"
 echo "Building (the first time takes some minutes) ..."
-# A clone that belongs to the user who called sudo stays that user's: no file of root's is to stop the next build.
-owner=$(stat -c %U .)
-if [ "$owner" != root ] && [ "$owner" = "${SUDO_USER:-}" ] && { [ ! -e build ] || [ "$(stat -c %U build)" = "$owner" ]; }; then
-  runuser -u "$owner" -- env "HOME=$(getent passwd "$owner" | cut -d: -f6)" scripts/build.sh
-else
-  scripts/build.sh
-fi
+scripts/build.sh
 trap - ERR INT TERM HUP
 exec python3 scripts/demo.py "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what Trivet needs and Debian 12 lacks. Idempotent; silent when nothing is missing.
-# Usage: scripts/setup.sh [build] [lab] [check]   (default: all)
+# Usage: scripts/setup.sh [build] [lab] [check] [bench]   (default: all but bench)
 set -euo pipefail
 
 build="g++ cmake ninja-build ccache pkg-config libboost1.81-dev libspdlog-dev libfmt-dev libtomlplusplus-dev
@@ -8,6 +8,7 @@ build="g++ cmake ninja-build ccache pkg-config libboost1.81-dev libspdlog-dev li
   libgtest-dev libgmock-dev libbenchmark-dev"
 lab="python3 iproute2 nftables nginx-light curl ethtool procps iputils-ping"
 check="tshark tcpdump clang-tidy-19 clang-format-14 libclang-rt-19-dev python3 iperf3"
+bench="haproxy libnginx-mod-stream wrk iperf3 nghttp2-client python3-matplotlib $lab"
 
 wanted=""
 for group in "${@:-build lab check}"; do
@@ -16,7 +17,8 @@ for group in "${@:-build lab check}"; do
       build) wanted+=" $build" ;;
       lab) wanted+=" $lab" ;;
       check) wanted+=" $check" ;;
-      *) echo "setup.sh: no such group: $name (groups: build, lab, check)" >&2; exit 2 ;;
+      bench) wanted+=" $bench" ;;
+      *) echo "setup.sh: no such group: $name (groups: build, lab, check, bench)" >&2; exit 2 ;;
     esac
   done
 done
