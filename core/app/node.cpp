@@ -98,7 +98,7 @@ class Node::Implementation final : public ControlSink {
 
 Node::Implementation::Implementation(NodeOptions given)
     : options(std::move(given)),
-      shared(registry, options.workers),
+      shared(registry, options.workers, default_neighbors, options.seed),
       random(options.seed),
       bus(event_bus.join("core", core_rank)),
       interfaces(*options.io, options.workers),

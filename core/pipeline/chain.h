@@ -54,6 +54,9 @@ class Chain {
   [[nodiscard]] const std::vector<ChainEntry>& entries() const { return entries_; }
 
  private:
+  // After the call of a module: its verdicts on its pending packets into `outcome`. Returns those it has decided.
+  std::uint64_t collect(Batch& batch, std::size_t entry, std::uint64_t pending, Outcome& outcome) noexcept;
+
   std::vector<ChainEntry> entries_;
   std::array<ModuleCounts, max_modules>* counts_;
 };

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "trivet/net/checksum.h"
-#include "trivet/net/hash.h"
+#include "trivet/net/words.h"
 #include "trivet/wire/arp.h"
 #include "trivet/wire/headers.h"
 #include "trivet/wire/ip.h"
@@ -29,35 +30,59 @@ bool is_for_us(const MacAddress& mac, const InterfaceView& interface, const Forw
   return mac.is_broadcast() || mac == all_hosts4 || mac == all_nodes6 || filter.has(interface.number, mac);
 }
 
-NetworkId network_of(const InterfaceView& interface, const IpAddress& source, const ForwardingState& state) noexcept {
+template <class Address>
+NetworkId network_of(const InterfaceView& interface, const Address& source, const ForwardingState& state) noexcept {
   if (interface.networks.empty()) return 0;
   if (interface.networks.size() == 1) return interface.networks.front();
   const NetworkId number = state.network_of(source, interface);
   return number != 0 ? number : interface.networks.front();
 }
 
+bool is_broadcast(const Ipv4Address& address) noexcept { return address.is_broadcast(); }
+bool is_broadcast(const Ipv6Address&) noexcept { return false; }
+
+// The header's length is a multiple of four. Nearly all have no options.
+bool has_right_sum(const std::uint8_t* header, std::size_t length) noexcept {
+  if (length != sizeof(wire::Ipv4Header)) return internet_checksum({header, length}) == 0;
+  std::array<std::uint32_t, 5> words{};
+  static_assert(sizeof words == sizeof(wire::Ipv4Header));
+  std::memcpy(words.data(), header, sizeof words);
+  std::uint64_t sum = 0;
+  for (const std::uint32_t word : words) sum += word;
+  // Words in the machine's order make the same sum with its bytes swapped (RFC 1071 section 2 (B)).
+  sum = (sum & 0xffffffffU) + (sum >> 32U);
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  return sum == 0xffffU;
+}
+
 // One frame on its way through the checks.
 class Examination {
  public:
-  Examination(Packet& packet, const ForwardingState& state, const DoorFilter& filter) noexcept
-      : packet_(packet), state_(state), filter_(filter) {}
+  // `interface`: of the packet; null when there is none.
+  Examination(Packet& packet, const ForwardingState& state, const DoorFilter& filter,
+              const InterfaceView* interface) noexcept
+      : packet_(packet), state_(state), filter_(filter), interface_(interface) {}
 
-  DoorDrop run() noexcept;
+  [[gnu::flatten]] DoorDrop run() noexcept;
 
  private:
-  DoorDrop arp() noexcept;
+  [[gnu::noinline]] DoorDrop arp() noexcept;
   DoorDrop ipv4() noexcept;
-  DoorDrop ipv4_options(std::size_t begin, std::size_t end) const noexcept;
-  DoorDrop ipv4_fragment(const wire::Ipv4Header& header, std::size_t header_length) noexcept;
+  [[gnu::noinline]] DoorDrop ipv4_options(std::size_t begin, std::size_t end) const noexcept;
+  [[gnu::noinline]] DoorDrop ipv4_fragment(const wire::Ipv4Header& header, std::size_t header_length) noexcept;
   DoorDrop ipv6() noexcept;
   DoorDrop ipv6_extensions() noexcept;
-  DoorDrop ipv6_fragment(std::size_t at) noexcept;
-  DoorDrop addresses(const IpAddress& source, const IpAddress& destination) noexcept;
+  [[gnu::noinline]] DoorDrop ipv6_fragment(std::size_t at) noexcept;
+  template <class Address>
+  DoorDrop addresses(const Address& source, const Address& destination) noexcept;
   DoorDrop fragment_range(std::size_t offset, std::size_t size, bool more) const noexcept;
+  template <class Address>
   DoorDrop layer4() noexcept;
   DoorDrop tcp() noexcept;
   DoorDrop udp() noexcept;
-  DoorDrop icmp() noexcept;
+  [[gnu::noinline]] DoorDrop icmp() noexcept;
   DoorDrop whole_message(PacketClass bit, DoorDrop reason) noexcept;
   void hash_flow() noexcept;
   [[nodiscard]] DoorDrop offload() const noexcept;
@@ -77,7 +102,7 @@ class Examination {
   Packet& packet_;
   const ForwardingState& state_;
   const DoorFilter& filter_;
-  const InterfaceView* interface_ = nullptr;
+  const InterfaceView* interface_;
   PacketClass classes_ = packet_class::all;
   bool is_first_fragment_ = false;
   bool is_later_fragment_ = false;
@@ -94,7 +119,6 @@ DoorDrop Examination::run() noexcept {
   packet_.protocol = 0;
   packet_.network = 0;
   if (packet_.length < sizeof(wire::EthernetHeader)) return DoorDrop::truncated;
-  interface_ = state_.interface(packet_.in_interface);
   if (interface_ == nullptr) return DoorDrop::interface_gone;
   const auto& ethernet = at<wire::EthernetHeader>(0);
   if (!is_for_us(ethernet.destination, *interface_, state_, filter_)) return DoorDrop::not_for_us;
@@ -110,8 +134,10 @@ DoorDrop Examination::run() noexcept {
     drop = arp();
   }
   if (drop == DoorDrop::none) drop = offload();
-  if (drop == DoorDrop::none) packet_.classes = classes_;
-  return drop;
+  if (drop != DoorDrop::none) return drop;
+  packet_.classes = classes_;
+  if (classes_.has_any(packet_class::ipv4 | packet_class::ipv6)) hash_flow();
+  return DoorDrop::none;
 }
 
 DoorDrop Examination::arp() noexcept {
@@ -140,7 +166,7 @@ DoorDrop Examination::ipv4() noexcept {
   if (header_length < sizeof header || header_length > available) return DoorDrop::bad_header_length;
   const std::size_t total = header.total_length;
   if (total < header_length || total > available) return DoorDrop::bad_length;
-  if (internet_checksum({packet_.data + begin, header_length}) != 0) return DoorDrop::bad_ip_checksum;
+  if (!has_right_sum(packet_.data + begin, header_length)) return DoorDrop::bad_ip_checksum;
   if (header_length > sizeof header) {
     const DoorDrop drop = ipv4_options(begin + sizeof header, begin + header_length);
     if (drop != DoorDrop::none) return drop;
@@ -152,7 +178,7 @@ DoorDrop Examination::ipv4() noexcept {
   add(packet_class::ipv4);
   DoorDrop drop = addresses(header.source, header.destination);
   if (drop == DoorDrop::none && header.is_fragment()) drop = ipv4_fragment(header, header_length);
-  return drop == DoorDrop::none ? layer4() : drop;
+  return drop == DoorDrop::none ? layer4<Ipv4Address>() : drop;
 }
 
 DoorDrop Examination::ipv4_options(std::size_t begin, std::size_t end) const noexcept {
@@ -209,7 +235,7 @@ DoorDrop Examination::ipv6() noexcept {
   add(packet_class::ipv6);
   DoorDrop drop = addresses(header.source, header.destination);
   if (drop == DoorDrop::none) drop = ipv6_extensions();
-  return drop == DoorDrop::none ? layer4() : drop;
+  return drop == DoorDrop::none ? layer4<Ipv6Address>() : drop;
 }
 
 DoorDrop Examination::ipv6_extensions() noexcept {
@@ -263,15 +289,13 @@ DoorDrop Examination::ipv6_fragment(std::size_t begin) noexcept {
   return DoorDrop::none;
 }
 
-DoorDrop Examination::addresses(const IpAddress& source, const IpAddress& destination) noexcept {
-  const bool is_v4 = source.is_v4();
-  const bool loopback_source = is_v4 ? source.v4().is_loopback() : source.v6().is_loopback();
-  if (source.is_multicast() || loopback_source || (is_v4 && source.v4().is_broadcast())) return DoorDrop::bad_source;
-  const bool loopback = is_v4 ? destination.v4().is_loopback() : destination.v6().is_loopback();
-  if (destination.is_unspecified() || loopback) return DoorDrop::bad_destination;
+template <class Address>
+DoorDrop Examination::addresses(const Address& source, const Address& destination) noexcept {
+  if (source.is_multicast() || source.is_loopback() || is_broadcast(source)) return DoorDrop::bad_source;
+  if (destination.is_unspecified() || destination.is_loopback()) return DoorDrop::bad_destination;
 
   packet_.network = network_of(*interface_, source, state_);
-  if (destination.is_multicast() || (is_v4 && destination.v4().is_broadcast())) {
+  if (destination.is_multicast() || is_broadcast(destination)) {
     add(packet_class::multicast);
     return DoorDrop::none;
   }
@@ -284,13 +308,13 @@ DoorDrop Examination::addresses(const IpAddress& source, const IpAddress& destin
   return DoorDrop::none;
 }
 
+template <class Address>
 DoorDrop Examination::layer4() noexcept {
   if (is_later_fragment_) {
     packet_.l4_offset = 0;
-    hash_flow();
     return DoorDrop::none;
   }
-  const bool is_v4 = classes_.has_any(packet_class::ipv4);
+  constexpr bool is_v4 = std::is_same_v<Address, Ipv4Address>;
   packet_.payload_offset = packet_.l4_offset;
   DoorDrop drop = DoorDrop::none;
   if (packet_.protocol == wire::ip_protocol::tcp) {
@@ -306,7 +330,6 @@ DoorDrop Examination::layer4() noexcept {
   } else {
     add(packet_class::other_ip);
   }
-  if (drop == DoorDrop::none) hash_flow();
   return drop;
 }
 
@@ -357,24 +380,27 @@ DoorDrop Examination::whole_message(PacketClass bit, DoorDrop reason) noexcept {
   return DoorDrop::none;
 }
 
+// Addresses, protocol, ports. Fragments have no ports, the first neither, so that all fragments of a datagram have the
+// same hash.
 void Examination::hash_flow() noexcept {
-  // Addresses as they lie in the header, then ports, then the protocol. Fragments have no ports, the first neither, so
-  // that all fragments of a datagram have the same hash.
-  struct Key {
-    std::array<std::uint8_t, 32> addresses{};
-    std::array<std::uint8_t, 4> ports{};
-    std::array<std::uint8_t, 4> protocol{};
-  } key;
-  static_assert(sizeof(Key) == 40);
-  const bool is_v4 = classes_.has_any(packet_class::ipv4);
-  const std::size_t from = packet_.l3_offset + (is_v4 ? offsetof(wire::Ipv4Header, source) : std::size_t{8});
-  std::memcpy(key.addresses.data(), packet_.data + from, is_v4 ? 8 : 32);
+  std::uint32_t ports = 0;
   if (classes_.has_any(packet_class::tcp | packet_class::udp) && !classes_.has_any(packet_class::fragment)) {
-    std::memcpy(key.ports.data(), packet_.data + packet_.l4_offset, key.ports.size());
+    std::memcpy(&ports, packet_.data + packet_.l4_offset, sizeof ports);
   }
-  key.protocol[0] = hash_protocol_;
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&key);
-  packet_.flow_hash = static_cast<std::uint32_t>(hash_bytes({bytes, sizeof key}));
+  const std::uint64_t rest = (std::uint64_t{hash_protocol_} << 32U) | ports;
+  std::uint64_t hash = 0;
+  if (classes_.has_any(packet_class::ipv4)) {
+    const wire::Ipv4Header& header = packet_.ipv4();
+    const std::uint64_t both = (words_of(header.source).first << 32U) | words_of(header.destination).first;
+    hash = fold_multiply(both ^ 0x2d358dccaa6c78a5ULL, rest ^ 0x8bb84b93962eacc9ULL);
+  } else {
+    const wire::Ipv6Header& header = packet_.ipv6();
+    const AddressWords source = words_of(header.source);
+    const AddressWords destination = words_of(header.destination);
+    hash = fold_multiply(source.first ^ rest ^ 0x2d358dccaa6c78a5ULL, source.second ^ 0x8bb84b93962eacc9ULL);
+    hash = fold_multiply(destination.first ^ hash, destination.second ^ 0xa0761d6478bd642fULL);
+  }
+  packet_.flow_hash = static_cast<std::uint32_t>(hash ^ (hash >> 32U));
 }
 
 DoorDrop Examination::offload() const noexcept {
@@ -410,16 +436,24 @@ void DoorFilter::add(InterfaceId interface, const MacAddress& group) {
 }
 
 DoorDrop examine(Packet& packet, const ForwardingState& state, const DoorFilter& filter) noexcept {
-  return Examination(packet, state, filter).run();
+  return Examination(packet, state, filter, state.interface(packet.in_interface)).run();
 }
 
 void examine(std::span<Packet* const> packets, const ForwardingState& state, const DoorFilter& filter,
              std::span<DoorDrop> results) noexcept {
   constexpr std::size_t ahead = 4;
+  // A burst comes in by one interface.
+  InterfaceId number = 0;
+  const InterfaceView* interface = state.interface(number);
   for (std::size_t i = 0; i < std::min(ahead, packets.size()); ++i) __builtin_prefetch(packets[i]->data);
   for (std::size_t i = 0; i < packets.size(); ++i) {
     if (i + ahead < packets.size()) __builtin_prefetch(packets[i + ahead]->data);
-    results[i] = examine(*packets[i], state, filter);
+    Packet& packet = *packets[i];
+    if (packet.in_interface != number) {
+      number = packet.in_interface;
+      interface = state.interface(number);
+    }
+    results[i] = Examination(packet, state, filter, interface).run();
   }
 }
 

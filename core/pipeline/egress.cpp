@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <type_traits>
 
 #include "core/pipeline/fragment.h"
 
@@ -11,22 +12,36 @@ namespace trivet::core {
 namespace {
 
 constexpr std::size_t ethernet_length = sizeof(wire::EthernetHeader);
+constexpr std::size_t shortcut_count = 2048;  // a power of two
 
 bool is_ipv4_link_local(const Ipv4Address& address) { return address.bytes[0] == 169 && address.bytes[1] == 254; }
 
 // RFC 1812 section 5.3.7, RFC 3927 section 2.6.2, RFC 4291 sections 2.5.3 and 2.5.6.
+bool is_routable(const Ipv4Address& address) {
+  return !address.is_unspecified() && !address.is_multicast() && !address.is_loopback() && !address.is_broadcast() &&
+         !is_ipv4_link_local(address);
+}
+bool is_routable(const Ipv6Address& address) {
+  return !address.is_unspecified() && !address.is_multicast() && !address.is_loopback() && !address.is_link_local();
+}
 bool is_routable(const IpAddress& address) {
-  if (address.is_unspecified() || address.is_multicast()) return false;
-  if (address.is_v4()) {
-    const Ipv4Address v4 = address.v4();
-    return !v4.is_loopback() && !v4.is_broadcast() && !is_ipv4_link_local(v4);
-  }
-  const Ipv6Address v6 = address.v6();
-  return !v6.is_loopback() && !v6.is_link_local();
+  return address.is_v4() ? is_routable(address.v4()) : is_routable(address.v6());
 }
 
 bool is_group(const IpAddress& address) {
   return address.is_multicast() || (address.is_v4() && address.v4().is_broadcast());
+}
+
+// What a hop's key has beside the address; `family`: of the packet.
+std::uint64_t key_tag(NetworkId network, InterfaceId interface, Family of_address, Family family) {
+  return std::uint64_t{network} | (std::uint64_t{interface} << 16U) |
+         (std::uint64_t{static_cast<std::uint8_t>(of_address)} << 32U) |
+         (std::uint64_t{static_cast<std::uint8_t>(family)} << 40U);
+}
+
+// The same for a destination that is a neighbour itself: which network it is on is a part of what is remembered.
+std::uint64_t direct_tag(InterfaceId interface, Family family) {
+  return key_tag(0, interface, family, family) | (std::uint64_t{1} << 48U);
 }
 
 Family family_of(const Packet& packet) { return packet.is(packet_class::ipv4) ? Family::ipv4 : Family::ipv6; }
@@ -83,11 +98,13 @@ Egress::Egress(EgressLimits limits, Surroundings surroundings, std::uint64_t see
       unparked_searches_(limits.stranger_searches_per_second, limits.stranger_search_burst),
       icmp_errors_(limits.icmp_errors_per_second, limits.icmp_error_burst),
       too_big_errors_(limits.icmp_errors_per_second, limits.icmp_error_burst),
-      random_(seed) {}
+      random_(seed),
+      shortcuts_(shortcut_count) {}
 
-void Egress::begin(Time now, const ForwardingState& forwarding) noexcept {
+void Egress::begin(Time now, const ForwardingState& forwarding, std::uint64_t version) noexcept {
   now_ = now;
   forwarding_ = &forwarding;
+  forwarding_version_ = version;
   if (was_master_ && !forwarding.is_master()) leave_mastership();
   was_master_ = forwarding.is_master();
 }
@@ -108,19 +125,104 @@ void Egress::transmit(Packet* packet) noexcept {
 
 void Egress::forward(Packet* packet) noexcept {
   if (!has_sound_headers(*packet)) return drop(packet, reasons_->invalid_verdict);
-  switch (passage(*packet)) {
-    case Passage::own:
-      return drop(packet, reasons_->own_destination);
-    case Passage::unroutable:
-      return drop(packet, reasons_->unroutable);
-    case Passage::allowed:
-      break;
+  if (packet->has_next_hop) return forward_by_next_hop(packet);
+  if (packet->is(packet_class::ipv4)) {
+    const wire::Ipv4Header& header = packet->ipv4();
+    return forward_by_route(packet, header.source, header.destination);
+  }
+  const wire::Ipv6Header& header = packet->ipv6();
+  forward_by_route(packet, header.source, header.destination);
+}
+
+template <class Address>
+void Egress::forward_by_route(Packet* packet, const Address& source, const Address& destination) noexcept {
+  constexpr Family family = std::is_same_v<Address, Ipv4Address> ? Family::ipv4 : Family::ipv6;
+  // A neighbour that has been sent to is a routable destination and none of this node's addresses.
+  if (const Shortcut* const direct = find_shortcut({words_of(destination), direct_tag(packet->out_interface, family)});
+      direct != nullptr && is_routable(source) && packet->hop_limit() > 1 && take(packet, *direct)) {
+    return;
+  }
+  if (forwarding_->find_address(destination) != nullptr) return drop(packet, reasons_->own_destination);
+  if (!is_routable(destination) || !is_routable(source)) return drop(packet, reasons_->unroutable);
+  if (packet->hop_limit() <= 1) return refuse(packet, Origin::forwarded, reasons_->hop_limit, IcmpError::hop_limit);
+  const Route* const route = forwarding_->find_route(destination);
+  if (route == nullptr) return refuse(packet, Origin::forwarded, reasons_->no_route, IcmpError::no_route);
+  if (route->via && take_shortcut(packet, {words_of(*route->via), key_tag(route->network, packet->out_interface,
+                                                                          route->via->family(), family)})) {
+    return;
+  }
+  const Hop hop{route->network, route->via ? *route->via : IpAddress{destination}, packet->out_interface,
+                route->via ? ParkShare::reserved : ParkShare::strangers};
+  if (is_directed_broadcast(hop)) return drop(packet, reasons_->unroutable);
+  deliver(packet, Origin::forwarded, hop);
+}
+
+// The destination may be a virtual address (direct server return).
+void Egress::forward_by_next_hop(Packet* packet) noexcept {
+  const IpAddress& target = packet->next_hop;
+  if (forwarding_->find_address(target) != nullptr) return drop(packet, reasons_->own_destination);
+  if (is_group(target) || target.is_unspecified() || !is_routable(packet->source())) {
+    return drop(packet, reasons_->unroutable);
   }
   if (packet->hop_limit() <= 1) return refuse(packet, Origin::forwarded, reasons_->hop_limit, IcmpError::hop_limit);
   const std::optional<Hop> hop = find_hop(*packet, {});
   if (!hop) return refuse(packet, Origin::forwarded, reasons_->no_route, IcmpError::no_route);
+  if (take_shortcut(packet, key_of(*packet, *hop))) return;
   if (is_directed_broadcast(*hop)) return drop(packet, reasons_->unroutable);
   deliver(packet, Origin::forwarded, *hop);
+}
+
+Egress::HopKey Egress::key_of(const Packet& packet, const Hop& hop) noexcept {
+  return {words_of(hop.address), key_tag(hop.network, hop.interface, hop.address.family(), family_of(packet))};
+}
+
+Egress::Shortcut& Egress::shortcut_of(const HopKey& key) noexcept {
+  return shortcuts_[static_cast<std::size_t>(hash_words(key.address, key.tag)) & (shortcut_count - 1)];
+}
+
+const Egress::Shortcut* Egress::find_shortcut(const HopKey& key) noexcept {
+  const Shortcut& shortcut = shortcut_of(key);
+  const bool is_good = shortcut.key == key && shortcut.forwarding == forwarding_version_ &&
+                       neighbors_->is_current(shortcut.slot, shortcut.version);
+  return is_good ? &shortcut : nullptr;
+}
+
+bool Egress::take_shortcut(Packet* packet, const HopKey& key) noexcept {
+  const Shortcut* const shortcut = find_shortcut(key);
+  return shortcut != nullptr && take(packet, *shortcut);
+}
+
+bool Egress::take(Packet* packet, const Shortcut& shortcut) noexcept {
+  // Nothing waits for this neighbour: deliver() emptied its queue before it remembered the hop, and since then a packet
+  // could have been parked for it only if the entry had changed.
+  if (packet->l3_offset != ethernet_length || wire_length(*packet) > shortcut.mtu) return false;
+  if (!queues_->has(shortcut.interface)) return false;
+  decrement_hop_limit(*packet);
+  packet->ethernet() = shortcut.header;
+  packet->out_interface = shortcut.interface;
+  queues_->push(shortcut.interface, packet);
+  return true;
+}
+
+// The packet is forwarded, and the hop is no directed broadcast.
+void Egress::remember(const Packet& packet, const Hop& hop, const NeighborTable::Found& found) noexcept {
+  const InterfaceId number = hop.interface != 0 ? hop.interface : found.interface;
+  const InterfaceView* const interface = forwarding_->interface(number);
+  if (found.needs_confirmation || interface == nullptr || !interface->up) return;
+  // Only where the destination itself is the next hop by its route (a module's next hop says nothing about it).
+  const bool is_direct = !packet.has_next_hop && hop.address == packet.destination();
+  const HopKey key = is_direct ? HopKey{words_of(hop.address), direct_tag(packet.out_interface, hop.address.family())}
+                               : key_of(packet, hop);
+  shortcut_of(key) = {
+      .key = key,
+      .forwarding = forwarding_version_,
+      .slot = found.slot,
+      .version = found.version,
+      .mtu = interface->mtu,
+      .interface = number,
+      .header = {.destination = found.mac,
+                 .source = source_mac(packet, Origin::forwarded, *interface),
+                 .type = packet.is(packet_class::ipv4) ? wire::ether_type::ipv4 : wire::ether_type::ipv6}};
 }
 
 void Egress::originate(Packet* packet, SendOptions options, ParkShare share) noexcept {
@@ -153,15 +255,6 @@ bool Egress::has_sound_headers(Packet& packet) const noexcept {
   }
   return packet.is(packet_class::ipv6) && length >= sizeof(wire::Ipv6Header) &&
          packet.ipv6().version_class_flow.value() >> 28U == 6;
-}
-
-// With a next hop of the module's choice the destination may be a virtual address (direct server return); then the
-// next hop must not be this node.
-Egress::Passage Egress::passage(const Packet& packet) const noexcept {
-  const IpAddress target = packet.has_next_hop ? packet.next_hop : packet.destination();
-  if (forwarding_->find_address(target) != nullptr) return Passage::own;
-  const bool is_target_fine = packet.has_next_hop ? !is_group(target) && !target.is_unspecified() : is_routable(target);
-  return is_target_fine && is_routable(packet.source()) ? Passage::allowed : Passage::unroutable;
 }
 
 std::optional<Egress::Hop> Egress::find_hop(const Packet& packet, SendOptions options) const noexcept {
@@ -214,6 +307,7 @@ void Egress::deliver(Packet* packet, Origin origin, const Hop& hop) noexcept {
     if (queue != Park::none) flush(queue, found);
   }
   report_use(found, hop.network, hop.address);
+  if (origin == Origin::forwarded) remember(*packet, hop, found);
   finish(packet, origin, found.mac, hop.interface != 0 ? hop.interface : found.interface);
 }
 

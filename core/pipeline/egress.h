@@ -7,6 +7,10 @@
 //              accord (probes), strangers for answers to others' packets
 //   transmit   the frame as it is, through packet.out_interface
 //
+// Where a forwarded packet goes next is decided once for each hop and then remembered (Shortcut): source MAC,
+// interface, MTU and neighbour follow from the snapshot and the neighbour's entry, and hold as long as neither has
+// changed.
+//
 // Thread: worker. Takes every packet it is given: sent, parked, or dropped and counted. begin() comes first in each
 // run. Nothing is allocated after construction.
 #pragma once
@@ -15,6 +19,7 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <vector>
 
 #include "core/metrics/registry.h"
 #include "core/pipeline/channel.h"
@@ -28,6 +33,7 @@
 #include "core/pipeline/transmit_queues.h"
 #include "trivet/forwarding.h"
 #include "trivet/host.h"
+#include "trivet/net/words.h"
 #include "trivet/packet.h"
 #include "trivet/random.h"
 #include "trivet/time.h"
@@ -47,12 +53,13 @@ class Egress {
   };
   Egress(EgressLimits limits, Surroundings surroundings, std::uint64_t seed);
 
-  // The time and the snapshot of this run.
-  void begin(Time now, const ForwardingState& forwarding) noexcept;
-  void forward(Packet* packet) noexcept;
+  // The time and the snapshot of this run with its number (SharedState::forwarding_version()), never 0.
+  void begin(Time now, const ForwardingState& forwarding, std::uint64_t version) noexcept;
+  // Flattened: for most packets this is one walk through small functions. What is rare stays out of line.
+  [[gnu::flatten]] void forward(Packet* packet) noexcept;
   void originate(Packet* packet, SendOptions options = {}, ParkShare share = ParkShare::strangers) noexcept;
   void transmit(Packet* packet) noexcept;
-  void drop(Packet* packet, DropReason reason) noexcept;
+  [[gnu::noinline]] void drop(Packet* packet, DropReason reason) noexcept;
 
   // Flushes queues whose neighbour has become usable, in the order in which the packets came; drops those whose
   // neighbour has failed or did not answer in time; repeats reports that were lost. True when any packet left the park.
@@ -68,14 +75,38 @@ class Egress {
     InterfaceId interface = 0;
     ParkShare share = ParkShare::strangers;
   };
-  enum class Passage : std::uint8_t { allowed, own, unroutable };
+  // A hop with all that is written and checked for a packet over it. Its neighbour was usable and needs no report.
+  struct HopKey {
+    AddressWords address;
+    std::uint64_t tag = 0;  // see key_tag() and direct_tag()
+    bool operator==(const HopKey& other) const noexcept { return address == other.address && tag == other.tag; }
+  };
+  struct alignas(64) Shortcut {
+    HopKey key;
+    std::uint64_t forwarding = 0;  // number of the snapshot; 0 = unused
+    std::uint32_t slot = 0;        // of the neighbour
+    std::uint32_t version = 0;
+    std::uint32_t mtu = 0;
+    InterfaceId interface = 0;
+    wire::EthernetHeader header;
+  };
+  static_assert(sizeof(Shortcut) == 64);
 
+  template <class Address>
+  void forward_by_route(Packet* packet, const Address& source, const Address& destination) noexcept;
+  [[gnu::noinline]] void forward_by_next_hop(Packet* packet) noexcept;
+  // As finish() with what is remembered for the hop. False: nothing has been done, it takes the long way.
+  [[nodiscard]] bool take_shortcut(Packet* packet, const HopKey& key) noexcept;
+  [[nodiscard]] const Shortcut* find_shortcut(const HopKey& key) noexcept;
+  [[nodiscard]] bool take(Packet* packet, const Shortcut& shortcut) noexcept;
+  void remember(const Packet& packet, const Hop& hop, const NeighborTable::Found& found) noexcept;
+  [[nodiscard]] static HopKey key_of(const Packet& packet, const Hop& hop) noexcept;
+  [[nodiscard]] Shortcut& shortcut_of(const HopKey& key) noexcept;
   [[nodiscard]] bool has_sound_headers(Packet& packet) const noexcept;
-  [[nodiscard]] Passage passage(const Packet& packet) const noexcept;
   [[nodiscard]] std::optional<Hop> find_hop(const Packet& packet, SendOptions options) const noexcept;
-  [[nodiscard]] bool is_directed_broadcast(const Hop& hop) const noexcept;
+  [[nodiscard, gnu::noinline]] bool is_directed_broadcast(const Hop& hop) const noexcept;
   [[nodiscard]] bool has_link(const Hop& hop) const noexcept;
-  void deliver(Packet* packet, Origin origin, const Hop& hop) noexcept;
+  [[gnu::noinline]] void deliver(Packet* packet, Origin origin, const Hop& hop) noexcept;
   void deliver_to_group(Packet* packet, const Hop& hop) noexcept;
   void park(Packet* packet, Origin origin, const Hop& hop, std::uint32_t version) noexcept;
   // A queue for the packet's neighbour, which has none, and word to `arp`. None: no room, or too many searches.
@@ -93,7 +124,8 @@ class Egress {
                                       const InterfaceView& interface) const noexcept;
   [[nodiscard]] Packet* error_about(const Packet& packet, IcmpError error, std::uint32_t mtu) noexcept;
   // Drops the packet; before that an ICMP error about it, if it may have one and the rate limit allows.
-  void refuse(Packet* packet, Origin origin, DropReason reason, IcmpError error, std::uint32_t mtu = 0) noexcept;
+  [[gnu::noinline]] void refuse(Packet* packet, Origin origin, DropReason reason, IcmpError error,
+                                std::uint32_t mtu = 0) noexcept;
 
   PacketPool* pool_;
   TransmitQueues* queues_;
@@ -109,6 +141,8 @@ class Egress {
   Random random_;
   Time now_{};
   const ForwardingState* forwarding_ = nullptr;
+  std::uint64_t forwarding_version_ = 0;
+  std::vector<Shortcut> shortcuts_;
   std::uint64_t seen_generation_ = 0;
   bool has_unreported_ = false;
   bool was_master_ = false;   // in the last run

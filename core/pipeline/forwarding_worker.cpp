@@ -88,9 +88,10 @@ class ForwardingWorker::Impl {
 bool ForwardingWorker::Impl::run_once(Time now) noexcept {
   shared_->epochs().enter(config_.number);
   channel_.worker_looks();
+  const std::uint64_t version = shared_->forwarding_version();  // before the snapshot itself
   forwarding_ = &shared_->forwarding();
   filter_ = &shared_->filter();
-  egress_.begin(now, *forwarding_);
+  egress_.begin(now, *forwarding_, version);
 
   const std::size_t tasks = channel_.run_tasks();
   if (tasks != 0) take_back_buffers();

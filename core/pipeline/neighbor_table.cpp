@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cstring>
 
-#include "trivet/net/hash.h"
+#include "trivet/net/words.h"
 
 namespace trivet::core {
 
@@ -15,12 +15,6 @@ constexpr std::size_t longest_probe = 256;
 constexpr int read_attempts = 4096;
 
 enum class SlotKind : std::uint8_t { empty, removed, full };
-
-std::uint64_t word_of(const std::array<std::uint8_t, 16>& bytes, std::size_t index) {
-  std::uint64_t word = 0;
-  std::memcpy(&word, bytes.data() + index * 8, 8);
-  return word;
-}
 
 std::uint64_t word_of(const MacAddress& mac) {
   std::uint64_t word = 0;
@@ -43,16 +37,11 @@ NeighborTable::State state_of(const NeighborEntry& entry) {
 }  // namespace
 
 struct NeighborTable::Key {
-  std::uint64_t first = 0;
-  std::uint64_t second = 0;
+  AddressWords words;
   std::uint64_t tag = 0;  // network and family: the low 24 bits of a slot's tags
-  std::uint64_t hash = 0;
 
   Key(NetworkId network, const IpAddress& address)
-      : first(word_of(address.bytes(), 0)),
-        second(word_of(address.bytes(), 1)),
-        tag(std::uint64_t{network} | (std::uint64_t{address.is_v6()} << 16U)),
-        hash(hash_address(address, network)) {}
+      : words(words_of(address)), tag(std::uint64_t{network} | (std::uint64_t{address.is_v6()} << 16U)) {}
 };
 
 // What a slot holds, taken at one moment. Layout of `tags`: 0-15 network, 16 IPv6, 24-25 kind, 26-27 state,
@@ -69,17 +58,20 @@ struct NeighborTable::Contents {
   [[nodiscard]] bool needs_confirmation() const { return ((tags >> 28U) & 1U) != 0; }
   [[nodiscard]] InterfaceId interface() const { return static_cast<InterfaceId>(tags >> 32U); }
   [[nodiscard]] bool is(const Key& key) const {
-    return kind() == SlotKind::full && first == key.first && second == key.second && (tags & 0xffffffU) == key.tag;
+    return kind() == SlotKind::full && AddressWords{first, second} == key.words && (tags & 0xffffffU) == key.tag;
   }
 };
 
 // Twice as many slots as entries: probes stay short.
-NeighborTable::NeighborTable(std::size_t capacity)
+NeighborTable::NeighborTable(std::size_t capacity, std::uint64_t seed)
     : capacity_(capacity),
       mask_(std::bit_ceil(capacity < 8 ? std::size_t{16} : capacity * 2) - 1),
+      seed_(seed),
       slots_(std::make_unique<Slot[]>(mask_ + 1)) {}
 
-std::size_t NeighborTable::home(const Key& key) const noexcept { return static_cast<std::size_t>(key.hash) & mask_; }
+std::size_t NeighborTable::home(const Key& key) const noexcept {
+  return static_cast<std::size_t>(hash_words(key.words, seed_ ^ key.tag)) & mask_;
+}
 
 // The sequence makes no use of fences: what a reader acquires of a half-written slot has the odd number before it, so
 // the second look at the sequence sees at least that one.
@@ -115,10 +107,11 @@ void NeighborTable::write(std::size_t index, const Contents& contents) noexcept 
 
 bool NeighborTable::update(const NeighborEntry& entry) {
   const Key key(entry.network, entry.address);
+  const std::size_t first = home(key);
   std::size_t target = mask_ + 1;  // none yet
   bool is_new = true;
   for (std::size_t probe = 0; probe < longest_probe && probe <= mask_; ++probe) {
-    const std::size_t index = (home(key) + probe) & mask_;
+    const std::size_t index = (first + probe) & mask_;
     const Contents contents = read(index);
     if (contents.is(key)) {
       target = index;
@@ -130,8 +123,8 @@ bool NeighborTable::update(const NeighborEntry& entry) {
   }
   if (target > mask_ || (is_new && size_ >= capacity_)) return false;
   Contents contents;
-  contents.first = key.first;
-  contents.second = key.second;
+  contents.first = key.words.first;
+  contents.second = key.words.second;
   contents.mac = word_of(entry.mac);
   contents.tags = key.tag | (std::uint64_t{static_cast<std::uint8_t>(SlotKind::full)} << 24U) |
                   (std::uint64_t{static_cast<std::uint8_t>(state_of(entry))} << 26U) |
@@ -145,8 +138,9 @@ bool NeighborTable::update(const NeighborEntry& entry) {
 
 void NeighborTable::erase(NetworkId network, const IpAddress& address) {
   const Key key(network, address);
+  const std::size_t first = home(key);
   for (std::size_t probe = 0; probe < longest_probe && probe <= mask_; ++probe) {
-    std::size_t index = (home(key) + probe) & mask_;
+    std::size_t index = (first + probe) & mask_;
     const Contents contents = read(index);
     if (contents.kind() == SlotKind::empty) return;
     if (!contents.is(key)) continue;
@@ -186,8 +180,9 @@ void NeighborTable::clear() {
 
 NeighborTable::Found NeighborTable::find(NetworkId network, const IpAddress& address) const noexcept {
   const Key key(network, address);
+  const std::size_t first = home(key);
   for (std::size_t probe = 0; probe < longest_probe && probe <= mask_; ++probe) {
-    const std::size_t index = (home(key) + probe) & mask_;
+    const std::size_t index = (first + probe) & mask_;
     const Contents contents = read(index);
     if (contents.kind() == SlotKind::empty) break;
     if (!contents.is(key)) continue;

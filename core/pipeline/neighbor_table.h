@@ -32,7 +32,8 @@ class NeighborTable {
     std::uint32_t version = 0;  // differs after each publication of the entry; 0 without one
   };
 
-  explicit NeighborTable(std::size_t capacity = 16384);
+  // `seed`: a secret, since hosts on the link choose the addresses that are stored here.
+  explicit NeighborTable(std::size_t capacity = 16384, std::uint64_t seed = 0);
   NeighborTable(const NeighborTable&) = delete;
   NeighborTable& operator=(const NeighborTable&) = delete;
   ~NeighborTable() = default;
@@ -52,6 +53,11 @@ class NeighborTable {
   [[nodiscard]] bool claim_used(const Found& found) noexcept;
   // Takes a claim back (the report was lost), so that the next use reports it.
   void unclaim_used(const Found& found) noexcept;
+  // True while the entry is the one that find() returned: neither published again nor removed since. Not for what was
+  // found without an entry (version 0).
+  [[nodiscard]] bool is_current(std::uint32_t slot, std::uint32_t version) const noexcept {
+    return slots_[slot & mask_].sequence.load(std::memory_order_acquire) == version;
+  }
   // Changes with every update: parked packets need looking at only then.
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
 
@@ -71,6 +77,7 @@ class NeighborTable {
 
   std::size_t capacity_;
   std::size_t mask_;
+  std::uint64_t seed_;
   std::size_t size_ = 0;
   std::unique_ptr<Slot[]> slots_;
   std::atomic<std::uint64_t> generation_{1};

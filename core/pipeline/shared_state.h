@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "core/metrics/registry.h"
@@ -17,11 +18,14 @@
 
 namespace trivet::core {
 
+inline constexpr std::size_t default_neighbors = 16384;
+
 class SharedState {
  public:
   // `metrics` lives longer. Declares the core's drop reasons in it. Begins with an empty ForwardingState (no interface,
-  // no address: everything is dropped at the door) and an empty DoorFilter.
-  SharedState(MetricsRegistry& metrics, std::size_t workers, std::size_t neighbor_capacity = 16384);
+  // no address: everything is dropped at the door) and an empty DoorFilter. `seed`: of the neighbours' table.
+  SharedState(MetricsRegistry& metrics, std::size_t workers, std::size_t neighbor_capacity = default_neighbors,
+              std::uint64_t seed = 0);
   SharedState(const SharedState&) = delete;
   SharedState& operator=(const SharedState&) = delete;
   ~SharedState() = default;
@@ -32,6 +36,11 @@ class SharedState {
 
   [[nodiscard]] const ForwardingState& forwarding() const noexcept {
     return *forwarding_.load(std::memory_order_acquire);
+  }
+  // Number of the snapshot, for what a worker keeps about it. Read before forwarding(): what is then kept under an
+  // older number than its own is given up once more than needed, never too late.
+  [[nodiscard]] std::uint64_t forwarding_version() const noexcept {
+    return forwarding_version_.load(std::memory_order_acquire);
   }
   [[nodiscard]] const DoorFilter& filter() const noexcept { return *filter_.load(std::memory_order_acquire); }
   [[nodiscard]] std::shared_ptr<const ForwardingState> forwarding_owner() const { return forwarding_owner_; }
@@ -48,6 +57,7 @@ class SharedState {
   std::shared_ptr<const ForwardingState> forwarding_owner_;
   std::shared_ptr<const DoorFilter> filter_owner_;
   std::atomic<const ForwardingState*> forwarding_;
+  std::atomic<std::uint64_t> forwarding_version_{1};
   std::atomic<const DoorFilter*> filter_;
   Epochs epochs_;
 };

@@ -13,12 +13,6 @@ void TransmitQueues::swap(std::vector<Queue>& queues) noexcept {
   }
 }
 
-void TransmitQueues::push(InterfaceId interface, Packet* packet) noexcept {
-  Queue& queue = queues_[index_[interface] - std::size_t{1}];
-  queue.packets[queue.count++] = packet;
-  if (queue.count == burst) flush(queue);
-}
-
 void TransmitQueues::flush(Queue& queue) noexcept {
   if (queue.count == 0) return;
   queue.port->transmit(*pool_, std::span<Packet* const>(queue.packets).first(queue.count));

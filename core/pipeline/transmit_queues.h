@@ -35,7 +35,11 @@ class TransmitQueues {
     return interface <= max_interfaces && index_[interface] != 0;
   }
   // The interface is there. Sends the burst when it is full.
-  void push(InterfaceId interface, Packet* packet) noexcept;
+  void push(InterfaceId interface, Packet* packet) noexcept {
+    Queue& queue = queues_[index_[interface] - std::size_t{1}];
+    queue.packets[queue.count++] = packet;
+    if (queue.count == burst) flush(queue);
+  }
   void flush() noexcept;
 
  private:

@@ -27,17 +27,6 @@ bool is_nowhere(const Address& destination) {
   return destination.is_unspecified() || destination.is_loopback() || is_reserved(destination);
 }
 
-bool is_directed_broadcast(const Ipv4Address& destination, const ForwardingState& forwarding) {
-  for (const NetworkView& network : forwarding.networks()) {
-    // RFC 3021: a /31 has no broadcast address.
-    if (!network.prefix4 || network.prefix4->length > 30 || !network.prefix4->contains(destination)) continue;
-    const std::uint32_t host_bits = 0xffffffffU >> network.prefix4->length;
-    const std::uint32_t host = destination.number() & host_bits;
-    if (host == host_bits || host == 0) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 void RouterWorker::process(Batch& batch) noexcept {
@@ -61,16 +50,17 @@ Verdict RouterWorker::decide(const Packet& packet, const ForwardingState& forwar
     if (is_bad_source(source)) return drop(Refusal::bad_source);
     if (is_nowhere(destination)) return drop(Refusal::not_routable);
     if (is_link_local_pair(source, destination)) return drop(Refusal::link_local);
-    if (is_directed_broadcast(destination, forwarding)) return drop(Refusal::directed_broadcast);
+    if (forwarding.is_directed_broadcast(destination)) return drop(Refusal::directed_broadcast);
+    if (forwarding.find_address(source) != nullptr) return drop(Refusal::own_source);
   } else {
     const Ipv6Address& source = packet.ipv6().source;
     const Ipv6Address& destination = packet.ipv6().destination;
     if (is_bad_source(source)) return drop(Refusal::bad_source);
     if (is_nowhere(destination)) return drop(Refusal::not_routable);
     if (is_link_local_pair(source, destination)) return drop(Refusal::link_local);
+    // A packet of ours that comes back, or a forgery: neither goes any further. Above likewise.
+    if (forwarding.find_address(source) != nullptr) return drop(Refusal::own_source);
   }
-  // A packet of ours that comes back, or a forgery: neither goes any further.
-  if (forwarding.find_address(packet.source()) != nullptr) return drop(Refusal::own_source);
   return Verdict::forward();
 }
 

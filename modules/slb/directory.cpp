@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "trivet/net/checksum.h"
 #include "trivet/net/hash.h"
 
 namespace trivet::slb {
@@ -197,6 +198,10 @@ std::unique_ptr<const Directory> Registry::build() {
   }
   for (Binding& binding : directory->bindings) {
     if (!binding.in_use || binding.dsr) continue;
+    binding.to_target4 = ChecksumDelta::of(binding.server4.bytes, binding.target4.bytes);
+    binding.to_client4 = ChecksumDelta::of(binding.target4.bytes, binding.server4.bytes);
+    binding.to_target6 = ChecksumDelta::of(binding.server6.bytes, binding.target6.bytes);
+    binding.to_client6 = ChecksumDelta::of(binding.target6.bytes, binding.server6.bytes);
     binding.form = reply_form_of(binding.session_id, binding.server_port, binding.protocol);
     binding.foreign_forms4 = entries4.forms_beside(binding.target4, binding.form);
     binding.foreign_forms6 = entries6.forms_beside(binding.target6, binding.form);

@@ -17,45 +17,17 @@
 #include "slb/flat_map.h"
 #include "slb/session_table.h"
 #include "trivet/net/address.h"
+#include "trivet/net/checksum.h"
+#include "trivet/net/words.h"
 #include "trivet/topics/health.h"
 
 namespace trivet::slb {
 
-[[nodiscard]] inline std::uint64_t fold_multiply(std::uint64_t left, std::uint64_t right) noexcept {
-  __extension__ using Wide = unsigned __int128;
-  const Wide product = static_cast<Wide>(left) * right;
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64U);
-}
-
-// An address as two numbers, for hashing.
-[[nodiscard]] inline std::pair<std::uint64_t, std::uint64_t> words_of(const Ipv4Address& address) noexcept {
-  std::uint32_t word = 0;
-  __builtin_memcpy(&word, address.bytes.data(), sizeof word);
-  return {word, 0};
-}
-[[nodiscard]] inline std::pair<std::uint64_t, std::uint64_t> words_of(const Ipv6Address& address) noexcept {
-  std::pair<std::uint64_t, std::uint64_t> words;
-  __builtin_memcpy(&words.first, address.bytes.data(), 8);
-  __builtin_memcpy(&words.second, address.bytes.data() + 8, 8);
-  return words;
-}
-
-// Equal, without a call of memcmp: every look-up compares.
-template <class Address>
-[[nodiscard]] bool same_address(const Address& left, const Address& right) noexcept {
-  const auto [high, low] = words_of(left);
-  const auto [other_high, other_low] = words_of(right);
-  return ((high ^ other_high) | (low ^ other_low)) == 0;
-}
-
 template <class Address>
 struct AddressKey {
   Address address;
-  bool operator==(const AddressKey& other) const noexcept { return same_address(address, other.address); }
-  friend std::uint64_t flat_hash(const AddressKey& key) noexcept {
-    const auto [high, low] = words_of(key.address);
-    return fold_multiply(high ^ 0x2d358dccaa6c78a5ULL, low ^ 0x8bb84b93962eacc9ULL);
-  }
+  bool operator==(const AddressKey& other) const noexcept { return address == other.address; }
+  friend std::uint64_t flat_hash(const AddressKey& key) noexcept { return hash_words(words_of(key.address), 0); }
 };
 
 template <class Address>
@@ -64,12 +36,10 @@ struct ServiceKey {
   std::uint16_t port = 0;
   std::uint8_t protocol = 0;
   bool operator==(const ServiceKey& other) const noexcept {
-    return same_address(address, other.address) && port == other.port && protocol == other.protocol;
+    return address == other.address && port == other.port && protocol == other.protocol;
   }
   friend std::uint64_t flat_hash(const ServiceKey& key) noexcept {
-    const auto [high, low] = words_of(key.address);
-    const std::uint64_t service = (std::uint64_t{key.port} << 8U) | key.protocol;
-    return fold_multiply(high ^ 0x2d358dccaa6c78a5ULL ^ (service << 32U), low ^ 0x8bb84b93962eacc9ULL);
+    return hash_words(words_of(key.address), (std::uint64_t{key.port} << 40U) | (std::uint64_t{key.protocol} << 32U));
   }
 };
 
@@ -103,7 +73,20 @@ struct Binding {
   std::uint64_t identity = 0;      // hash of the target's addresses and port
   Ipv4Address server4, target4;
   Ipv6Address server6, target6;
+  // What translation changes in checksums: the address of the server to that of the target, and back.
+  ChecksumDelta to_target4{};
+  ChecksumDelta to_client4{};
+  ChecksumDelta to_target6{};
+  ChecksumDelta to_client6{};
 
+  template <class Address>
+  [[nodiscard]] ChecksumDelta to_target() const {
+    return std::is_same_v<Address, Ipv4Address> ? to_target4 : to_target6;
+  }
+  template <class Address>
+  [[nodiscard]] ChecksumDelta to_client() const {
+    return std::is_same_v<Address, Ipv4Address> ? to_client4 : to_client6;
+  }
   template <class Address>
   [[nodiscard]] std::uint8_t foreign_forms() const {
     return std::is_same_v<Address, Ipv4Address> ? foreign_forms4 : foreign_forms6;
@@ -176,6 +159,13 @@ struct Directory {
   template <class Address>
   [[nodiscard]] bool is_server(const Address& address) const noexcept {
     return index<Address>().server_addresses.find({address}) != nullptr;
+  }
+  // The service of exactly this port and protocol, which nearly all packets are for. Null: see find_service().
+  template <class Address>
+  [[nodiscard]] const Service* find_exact(const Address& address, std::uint16_t port,
+                                          std::uint8_t protocol) const noexcept {
+    const std::uint16_t* const found = index<Address>().services.find({address, port, protocol});
+    return found == nullptr ? nullptr : &services[*found];
   }
   // The service that takes a packet: exact, then any protocol on the port, then any port of the protocol, then
   // everything. Null when the address has none for it.

@@ -29,7 +29,15 @@ constexpr std::uint32_t fragment_memory = 15'000;  // milliseconds
 // Targets whose reverse key is asked for before a session is refused: bounds the work that one packet can cause.
 constexpr unsigned max_tries = 32;
 
-Action refuse(Refusal refusal) { return {.outcome = Outcome::drop, .refusal = refusal, .port = 0, .address = {}}; }
+// Becomes an Action of either family.
+struct Refused {
+  Refusal refusal;
+  template <class Address>
+  operator Action<Address>() const noexcept {  // NOLINT(google-explicit-constructor)
+    return {.outcome = Outcome::drop, .refusal = refusal};
+  }
+};
+Refused refuse(Refusal refusal) noexcept { return {refusal}; }
 
 template <class Address>
 bool is_tracked(const Session<Address>& session) {
@@ -53,10 +61,6 @@ bool is_bad_source(const Ipv6Address& source) {
 bool is_link_local(const Ipv4Address& address) { return address.bytes[0] == 169 && address.bytes[1] == 254; }
 bool is_link_local(const Ipv6Address& address) { return address.is_link_local(); }
 
-std::uint64_t pack(std::uint16_t first, std::uint16_t second, std::uint16_t third, std::uint8_t fourth) {
-  return (std::uint64_t{first} << 40U) | (std::uint64_t{second} << 24U) | (std::uint64_t{third} << 8U) | fourth;
-}
-
 std::uint32_t to_32(std::uint64_t wide) { return static_cast<std::uint32_t>(wide ^ (wide >> 32U)); }
 
 }  // namespace
@@ -65,6 +69,8 @@ Engine::Engine(Sizes sizes, std::uint64_t seed, std::shared_ptr<Traffic> traffic
     : seed_(seed),
       random_(seed ^ forward_salt),
       traffic_(std::move(traffic)),
+      servers_(traffic_->servers.data()),
+      targets_(traffic_->targets.data()),
       table4_(sizes.sessions4),
       table6_(sizes.sessions6),
       bindings_(max_bindings),
@@ -78,8 +84,8 @@ void Engine::use(const Directory& directory) noexcept {
     BindingState& state = bindings_[i];
     const Binding& binding = directory.bindings[i];
     if (state.epoch != binding.epoch) {
-      take_from(traffic_->servers[state.server].sessions, state.sessions);
-      take_from(traffic_->targets[state.target].sessions, state.sessions);
+      take_from(servers_[state.server].sessions, state.sessions);
+      take_from(targets_[state.target].sessions, state.sessions);
       tally_.removed += state.sessions;
       state = BindingState{};
       state.epoch = binding.epoch;
@@ -92,45 +98,34 @@ void Engine::use(const Directory& directory) noexcept {
 template <class Address>
 Engine::Key<Address> Engine::forward_key(const Service& service, const Facts<Address>& facts) noexcept {
   if (service.session_id == SessionId::client) return {.client = facts.source};
-  return {.client = facts.source,
-          .client_port = facts.source_port,
-          .server_port = facts.destination_port,
-          .protocol = facts.protocol};
+  return {.client = facts.source, .rest = rest_of(facts.source_port, facts.destination_port, facts.protocol)};
 }
 
 template <class Address>
-Engine::Key<Address> Engine::reverse_key(const Binding& binding, const Session<Address>& session) noexcept {
-  if (binding.session_id == SessionId::client) {
-    return {
-        .client = session.client, .client_port = 0, .server_port = binding.target_port, .protocol = binding.protocol};
-  }
+std::uint64_t Engine::reverse_rest(const Binding& binding, const Session<Address>& session) noexcept {
+  if (binding.session_id == SessionId::client) return rest_of(0, binding.target_port, binding.protocol);
   const bool has_ports = session.protocol == tcp || session.protocol == udp;
   const std::uint16_t port = binding.target_port != 0 ? binding.target_port : session.server_port;
-  return {.client = session.client,
-          .client_port = session.client_port,
-          .server_port = has_ports ? port : std::uint16_t{0},
-          .protocol = session.protocol};
+  return rest_of(session.client_port, has_ports ? port : std::uint16_t{0}, session.protocol);
 }
 
 template <class Address>
 Engine::Key<Address> Engine::reply_key(const Facts<Address>& facts, std::uint8_t form) noexcept {
-  Key<Address> key{.client = facts.destination};
-  if (form == reply_form::connection) key.client_port = facts.destination_port;
-  if (form == reply_form::connection || form == reply_form::port_protocol || form == reply_form::port) {
-    key.server_port = facts.source_port;
-  }
-  if (form == reply_form::connection || form == reply_form::port_protocol || form == reply_form::protocol) {
-    key.protocol = facts.protocol;
-  }
-  return key;
+  constexpr unsigned with_port = reply_form::connection | reply_form::port_protocol | reply_form::port;
+  constexpr unsigned with_protocol = reply_form::connection | reply_form::port_protocol | reply_form::protocol;
+  const std::uint16_t none = 0;
+  return {.client = facts.destination,
+          .rest = rest_of(form == reply_form::connection ? facts.destination_port : none,
+                          (form & with_port) != 0 ? facts.source_port : none,
+                          (form & with_protocol) != 0 ? facts.protocol : std::uint8_t{0})};
 }
 
 template <class Address>
 std::uint32_t Engine::forward_hash(ServerId server, const Key<Address>& key) const noexcept {
   const auto [high, low] = words_of(key.client);
   const std::uint64_t client = fold_multiply(high ^ seed_, low ^ forward_salt);
-  return to_32(
-      fold_multiply(client ^ pack(server, key.client_port, key.server_port, key.protocol), seed_ ^ reverse_salt));
+  const std::uint64_t rest = (std::uint64_t{server} << 40U) | key.rest;
+  return to_32(fold_multiply(client ^ rest, seed_ ^ reverse_salt)) & ~1U;
 }
 
 template <class Address>
@@ -139,35 +134,43 @@ std::uint32_t Engine::reverse_hash(const Address& target, const Key<Address>& ke
   const auto [target_high, target_low] = words_of(target);
   const std::uint64_t client = fold_multiply(high ^ seed_, low ^ reverse_salt);
   const std::uint64_t both = fold_multiply(target_high ^ client, target_low ^ seed_ ^ forward_salt);
-  return to_32(fold_multiply(both ^ pack(0, key.client_port, key.server_port, key.protocol), seed_ ^ forward_salt));
+  return to_32(fold_multiply(both ^ key.rest, seed_ ^ forward_salt)) | 1U;
 }
 
 template <class Address>
-Lookup<Address> Engine::classify(const Facts<Address>& facts) const noexcept {
-  Lookup<Address> lookup{.facts = facts};
-  if (directory_->is_server(facts.destination)) {
+void Engine::classify(Lookup<Address>& lookup) const noexcept {
+  const Facts<Address>& facts = lookup.facts;
+  lookup.direction = Direction::neither;
+  lookup.refusal = Refusal::none;
+  lookup.service = nullptr;
+  if (facts.has_ports) {
+    lookup.service = directory_->find_exact(facts.destination, facts.destination_port, facts.protocol);
+  }
+  if (lookup.service != nullptr || directory_->is_server(facts.destination)) {
     lookup.direction = Direction::forward;
     if (is_bad_source(facts.source)) lookup.refusal = Refusal::bad_source;
     if (is_link_local(facts.source)) lookup.refusal = Refusal::link_local;
-    if (lookup.refusal != Refusal::none) return lookup;
-    lookup.service =
-        directory_->find_service(facts.destination, facts.destination_port, facts.protocol, facts.has_ports);
-    if (lookup.service != nullptr) {
-      lookup.hash = forward_hash(lookup.service->number, forward_key(*lookup.service, facts));
+    if (lookup.refusal != Refusal::none) return;
+    if (lookup.service == nullptr) {
+      lookup.service =
+          directory_->find_service(facts.destination, facts.destination_port, facts.protocol, facts.has_ports);
     }
-    return lookup;
+    // Without a service it is refused before the table is asked.
+    lookup.hash =
+        lookup.service == nullptr ? 0 : forward_hash(lookup.service->number, forward_key(*lookup.service, facts));
+  } else {
+    const std::uint8_t* const forms = directory_->index<Address>().reply_forms.find({facts.source});
+    if (forms == nullptr) return;
+    lookup.direction = Direction::reverse;
+    lookup.reply_forms = *forms;
+    const auto first = static_cast<std::uint8_t>(*forms & -*forms);
+    lookup.hash = reverse_hash(facts.source, reply_key(facts, first));
   }
-  const std::uint8_t* forms = directory_->index<Address>().reply_forms.find({facts.source});
-  if (forms == nullptr) return lookup;
-  lookup.direction = Direction::reverse;
-  lookup.reply_forms = *forms;
-  const auto first = static_cast<std::uint8_t>(*forms & -*forms);
-  lookup.hash = reverse_hash(facts.source, reply_key(facts, first));
-  return lookup;
+  lookup.probe = table<Address>().probe(lookup.hash);
 }
 
 template <class Address>
-Action Engine::decide(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+Action<Address> Engine::decide(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
   switch (lookup.direction) {
     case Direction::neither:
       return {};
@@ -180,13 +183,15 @@ Action Engine::decide(const Lookup<Address>& lookup, std::uint32_t now) noexcept
 }
 
 template <class Address>
-Session<Address>* Engine::find_forward(const Service& service, const Key<Address>& key, std::uint32_t hash,
+Session<Address>* Engine::find_forward(const Lookup<Address>& lookup, const Key<Address>& key,
                                        std::uint32_t now) noexcept {
-  Session<Address>* session = sessions_of<Address>().find(hash, [&](const Session<Address>& record) {
-    return record.forward_hash == hash && same_address(record.client, key.client) &&
-           record.client_port == key.client_port && record.server_port == key.server_port &&
-           record.protocol == key.protocol && is_current(record) &&
-           directory_->bindings[record.binding].server == service.number;
+  Session<Address>* session = sessions_of<Address>().find(lookup.probe, [&](const Session<Address>& record) {
+    if (record.forward_hash != lookup.hash || !(record.client == key.client) ||
+        rest_of(record.client_port, record.server_port, record.protocol) != key.rest) {
+      return false;
+    }
+    const Binding& binding = directory_->bindings[record.binding];
+    return record.epoch == binding.epoch && binding.server == lookup.service->number;
   });
   if (session != nullptr && has_expired(*session, now)) {
     ++tally_.expired;
@@ -199,15 +204,17 @@ Session<Address>* Engine::find_forward(const Service& service, const Key<Address
 template <class Address>
 Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
                                        std::uint32_t now) noexcept {
-  Session<Address>* session = sessions_of<Address>().find(hash, [&](const Session<Address>& record) {
-    if (!record.has_reverse || record.reverse_hash != hash || !same_address(record.client, key.client) ||
-        !is_current(record)) {
-      return false;
-    }
+  return find_reverse(target, key, hash, table<Address>().probe(hash), now);
+}
+
+template <class Address>
+Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
+                                       const typename SessionTable<Address>::Probe& probe, std::uint32_t now) noexcept {
+  Session<Address>* session = sessions_of<Address>().find(probe, [&](const Session<Address>& record) {
+    if (record.reverse_hash != hash || !record.has_reverse || !(record.client == key.client)) return false;
     const Binding& binding = directory_->bindings[record.binding];
-    const Key<Address> own = reverse_key(binding, record);
-    return same_address(binding.template target_address<Address>(), target) && own.client_port == key.client_port &&
-           own.server_port == key.server_port && own.protocol == key.protocol;
+    return record.epoch == binding.epoch && reverse_rest(binding, record) == key.rest &&
+           binding.template target_address<Address>() == target;
   });
   if (session != nullptr && has_expired(*session, now)) {
     ++tally_.expired;
@@ -236,14 +243,14 @@ bool Engine::is_claimed(const Binding& binding, const Facts<Address>& facts, std
 }
 
 template <class Address>
-Action Engine::forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+Action<Address> Engine::forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
   const Facts<Address>& facts = lookup.facts;
   if (lookup.refusal != Refusal::none) return refuse(lookup.refusal);
   if (facts.part != Part::whole) return refuse(Refusal::fragment);
   if (facts.icmp == Icmp::error) return refuse(Refusal::icmp_error);
   if (lookup.service == nullptr) return refuse(Refusal::no_service);
   const Key<Address> key = forward_key(*lookup.service, facts);
-  Session<Address>* session = find_forward(*lookup.service, key, lookup.hash, now);
+  Session<Address>* session = find_forward(lookup, key, now);
   if (session != nullptr && is_tracked(*session) && opens_connection(facts.tcp_flags) &&
       may_be_replaced(session->state, session->has_reverse ? Visibility::both_ways : Visibility::client_only)) {
     ++tally_.replaced;
@@ -263,34 +270,33 @@ Action Engine::forward(const Lookup<Address>& lookup, std::uint32_t now) noexcep
 }
 
 template <class Address>
-Action Engine::send_to_target(Session<Address>& session, const Facts<Address>& facts, std::uint32_t now) noexcept {
+Action<Address> Engine::send_to_target(Session<Address>& session, const Facts<Address>& facts,
+                                       std::uint32_t now) noexcept {
   const Binding& binding = directory_->bindings[session.binding];
   touch(session, facts, Side::client, now);
-  add_to(traffic_->servers[binding.server].packets_in, 1);
-  add_to(traffic_->servers[binding.server].bytes_in, facts.bytes);
-  add_to(traffic_->targets[binding.target].packets_in, 1);
-  add_to(traffic_->targets[binding.target].bytes_in, facts.bytes);
+  count_in(servers_[binding.server], facts.bytes);
+  count_in(targets_[binding.target], facts.bytes);
   return {.outcome = binding.dsr ? Outcome::to_target_dsr : Outcome::to_target,
           .refusal = Refusal::none,
           .port = binding.target_port != 0 ? binding.target_port : facts.destination_port,
-          .address = binding.template target_address<Address>()};
+          .delta = binding.template to_target<Address>(),
+          .address = &binding.template target_address<Address>()};
 }
 
 template <class Address>
-Action Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+Action<Address> Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
   const Facts<Address>& facts = lookup.facts;
   if (facts.part == Part::later_fragment) return later_fragment_of_target(lookup, now);
   // Errors carry what they are about inside: they cannot be told from the target's own traffic.
   if (facts.icmp == Icmp::error) return {};
   Session<Address>* session = nullptr;
-  std::uint32_t hash = lookup.hash;
   for (std::uint8_t left = lookup.reply_forms; left != 0 && session == nullptr;
        left &= static_cast<std::uint8_t>(left - 1)) {
     const auto form = static_cast<std::uint8_t>(left & -left);
     if (form == reply_form::port && !facts.has_ports) continue;
     const Key<Address> key = reply_key(facts, form);
-    if (left != lookup.reply_forms) hash = reverse_hash(facts.source, key);
-    session = find_reverse(facts.source, key, hash, now);
+    session = left == lookup.reply_forms ? find_reverse(facts.source, key, lookup.hash, lookup.probe, now)
+                                         : find_reverse(facts.source, key, reverse_hash(facts.source, key), now);
   }
   if (session == nullptr) return {};
   if (facts.part != Part::whole) {
@@ -301,15 +307,14 @@ Action Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcep
   }
   const Binding& binding = directory_->bindings[session->binding];
   touch(*session, facts, Side::target, now);
-  add_to(traffic_->servers[binding.server].packets_out, 1);
-  add_to(traffic_->servers[binding.server].bytes_out, facts.bytes);
-  add_to(traffic_->targets[binding.target].packets_out, 1);
-  add_to(traffic_->targets[binding.target].bytes_out, facts.bytes);
+  count_out(servers_[binding.server], facts.bytes);
+  count_out(targets_[binding.target], facts.bytes);
   // Sessions of a server that takes every port keep it: target and server port are the same.
   return {.outcome = Outcome::to_client,
           .refusal = Refusal::none,
           .port = binding.server_port != 0 ? binding.server_port : facts.source_port,
-          .address = binding.template server_address<Address>()};
+          .delta = binding.template to_client<Address>(),
+          .address = &binding.template server_address<Address>()};
 }
 
 template <class Address>
@@ -325,7 +330,7 @@ Engine::RefusedFragment& Engine::refused_fragment(const Facts<Address>& facts, s
 // Without ports a later fragment cannot be told from the target's own traffic, but by the first one that was refused;
 // or by the client's session, where that takes in every port.
 template <class Address>
-Action Engine::later_fragment_of_target(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+Action<Address> Engine::later_fragment_of_target(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
   const Facts<Address>& facts = lookup.facts;
   std::uint64_t datagram = 0;
   const RefusedFragment& slot = refused_fragment(facts, datagram);
@@ -342,8 +347,12 @@ Action Engine::later_fragment_of_target(const Lookup<Address>& lookup, std::uint
 
 template <class Address>
 void Engine::touch(Session<Address>& session, const Facts<Address>& facts, Side from, std::uint32_t now) noexcept {
+  const Binding& binding = directory_->bindings[session.binding];
+  if (session.state == SessionState::established && is_plain(facts.tcp_flags)) {
+    session.expires = now + binding.idle_timeout;
+    return;
+  }
   if (!is_tracked(session)) {
-    const Binding& binding = directory_->bindings[session.binding];
     session.expires = now + (session.protocol == udp ? binding.flow_timeout : binding.idle_timeout);
     return;
   }
@@ -353,7 +362,7 @@ void Engine::touch(Session<Address>& session, const Facts<Address>& facts, Side 
   // A closed connection is not kept by its last acknowledgements, nor a reset one by more resets.
   if (before == SessionState::closed) return;
   if (is_reset(before) && (facts.tcp_flags & wire::TcpHeader::rst) != 0) return;
-  session.expires = now + timeout_of(session.state, directory_->bindings[session.binding].idle_timeout);
+  session.expires = now + timeout_of(session.state, binding.idle_timeout);
 }
 
 Pick Engine::pick(const Service& service, std::size_t count, const std::vector<BindingId>& ids,
@@ -380,7 +389,8 @@ Pick Engine::pick(const Service& service, std::size_t count, const std::vector<B
 }
 
 template <class Address>
-Action Engine::begin_session(const Lookup<Address>& lookup, const Key<Address>& key, std::uint32_t now) noexcept {
+Action<Address> Engine::begin_session(const Lookup<Address>& lookup, const Key<Address>& key,
+                                      std::uint32_t now) noexcept {
   const Facts<Address>& facts = lookup.facts;
   const Service& service = *lookup.service;
   const bool is_tcp = facts.has_ports && facts.protocol == tcp;
@@ -396,7 +406,7 @@ Action Engine::begin_session(const Lookup<Address>& lookup, const Key<Address>& 
   const std::size_t count = std::min(ids.size(), candidates_.size());
   for (std::size_t i = 0; i < count; ++i) {
     const Binding& binding = directory_->bindings[ids[i]];
-    const std::uint64_t sessions = traffic_->targets[binding.target].sessions.load(std::memory_order_relaxed);
+    const std::uint64_t sessions = targets_[binding.target].sessions.load(std::memory_order_relaxed);
     candidates_[i] = {.identity = binding.identity,
                       .sessions = static_cast<std::uint32_t>(sessions),
                       .weight = binding.weight,
@@ -406,9 +416,11 @@ Action Engine::begin_session(const Lookup<Address>& lookup, const Key<Address>& 
 
   Session<Address> draft{};
   draft.client = key.client;
-  draft.client_port = key.client_port;
-  draft.server_port = key.server_port;
-  draft.protocol = key.protocol;
+  if (service.session_id == SessionId::connection) {
+    draft.client_port = facts.source_port;
+    draft.server_port = facts.destination_port;
+    draft.protocol = facts.protocol;
+  }
   draft.state = SessionState::idle;
   if (is_tcp && service.session_id == SessionId::connection) {
     draft.state = opens_connection(facts.tcp_flags) ? SessionState::syn_sent : SessionState::joined;
@@ -421,7 +433,7 @@ Action Engine::begin_session(const Lookup<Address>& lookup, const Key<Address>& 
     const Binding& binding = directory_->bindings[ids[*picked]];
     if (binding.dsr) return create(lookup, ids[*picked], draft, 0, now);
     const Address& target = binding.template target_address<Address>();
-    const Key<Address> reply = reverse_key(binding, draft);
+    const Key<Address> reply{.client = draft.client, .rest = reverse_rest(binding, draft)};
     const std::uint32_t hash = reverse_hash(target, reply);
     if (find_reverse(target, reply, hash, now) == nullptr &&
         !is_claimed(binding, facts, binding.foreign_forms<Address>(), now)) {
@@ -434,16 +446,14 @@ Action Engine::begin_session(const Lookup<Address>& lookup, const Key<Address>& 
 }
 
 template <class Address>
-Action Engine::create(const Lookup<Address>& lookup, BindingId id, const Session<Address>& draft, std::uint32_t reverse,
-                      std::uint32_t now) noexcept {
+Action<Address> Engine::create(const Lookup<Address>& lookup, BindingId id, const Session<Address>& draft,
+                               std::uint32_t reverse, std::uint32_t now) noexcept {
   SessionTable<Address>& sessions = sessions_of<Address>();
   const Binding& binding = directory_->bindings[id];
-  const std::optional<std::uint32_t> reverse_reference =
-      binding.dsr ? std::optional<std::uint32_t>{} : std::optional<std::uint32_t>{reverse};
-  Session<Address>* session = sessions.insert(lookup.hash, reverse_reference);
+  Session<Address>* session = sessions.insert(lookup.hash, reverse);
   if (session == nullptr) {
     make_room<Address>(std::is_same_v<Address, Ipv4Address> ? cursor4_ : cursor6_, now);
-    session = sessions.insert(lookup.hash, reverse_reference);
+    session = sessions.insert(lookup.hash, reverse);
   }
   if (session == nullptr) return refuse(Refusal::session_table_full);
   session->client = draft.client;
@@ -455,8 +465,8 @@ Action Engine::create(const Lookup<Address>& lookup, BindingId id, const Session
   session->epoch = binding.epoch;
   session->created = now;
   ++bindings_[id].sessions;
-  add_to(traffic_->servers[binding.server].sessions, 1);
-  add_to(traffic_->targets[binding.target].sessions, 1);
+  add_to(servers_[binding.server].sessions, 1);
+  add_to(targets_[binding.target].sessions, 1);
   ++tally_.created;
   return send_to_target(*session, lookup.facts, now);
 }
@@ -467,8 +477,8 @@ void Engine::remove(Session<Address>& session) noexcept {
   // Sessions of an older epoch left the counts when the epoch did.
   if (session.epoch == state.epoch) {
     --state.sessions;
-    take_from(traffic_->servers[state.server].sessions, 1);
-    take_from(traffic_->targets[state.target].sessions, 1);
+    take_from(servers_[state.server].sessions, 1);
+    take_from(targets_[state.target].sessions, 1);
   }
   sessions_of<Address>().erase(session);
 }
@@ -514,9 +524,9 @@ void Engine::sweep(std::uint32_t now, std::uint32_t records) noexcept {
   sweep_table<Ipv6Address>(cursor6_, now, records);
 }
 
-template Lookup<Ipv4Address> Engine::classify(const Facts<Ipv4Address>&) const noexcept;
-template Lookup<Ipv6Address> Engine::classify(const Facts<Ipv6Address>&) const noexcept;
-template Action Engine::decide(const Lookup<Ipv4Address>&, std::uint32_t) noexcept;
-template Action Engine::decide(const Lookup<Ipv6Address>&, std::uint32_t) noexcept;
+template void Engine::classify(Lookup<Ipv4Address>&) const noexcept;
+template void Engine::classify(Lookup<Ipv6Address>&) const noexcept;
+template Action<Ipv4Address> Engine::decide(const Lookup<Ipv4Address>&, std::uint32_t) noexcept;
+template Action<Ipv6Address> Engine::decide(const Lookup<Ipv6Address>&, std::uint32_t) noexcept;
 
 }  // namespace trivet::slb

@@ -54,11 +54,13 @@ enum class Outcome : std::uint8_t {
   to_client,      // source becomes address and port
 };
 
+template <class Address>
 struct Action {
   Outcome outcome = Outcome::pass;
   Refusal refusal = Refusal::none;
   std::uint16_t port = 0;
-  IpAddress address;
+  ChecksumDelta delta{};             // that the address makes
+  const Address* address = nullptr;  // lives as long as the directory
 };
 
 enum class Part : std::uint8_t { whole, first_fragment, later_fragment };
@@ -89,6 +91,7 @@ struct Lookup {
   std::uint8_t reply_forms = 0;      // reverse
   const Service* service = nullptr;  // forward; null = no service for it
   std::uint32_t hash = 0;
+  typename SessionTable<Address>::Probe probe{};  // of the hash
 };
 
 class Engine {
@@ -110,18 +113,20 @@ class Engine {
   // The snapshot for the calls that follow; must outlive them. Sessions of older epochs are not counted from here on.
   void use(const Directory& directory) noexcept;
 
+  // From the facts in `lookup` to the rest of it.
   template <class Address>
-  [[nodiscard]] Lookup<Address> classify(const Facts<Address>& facts) const noexcept;
+  [[gnu::flatten]] void classify(Lookup<Address>& lookup) const noexcept;
   template <class Address>
   void prefetch_buckets(const Lookup<Address>& lookup) const noexcept {
-    if (asks_table(lookup)) table<Address>().prefetch_buckets(lookup.hash);
+    if (asks_table(lookup)) table<Address>().prefetch_buckets(lookup.probe);
   }
   template <class Address>
-  void prefetch_records(const Lookup<Address>& lookup) const noexcept {
-    if (asks_table(lookup)) table<Address>().prefetch_records(lookup.hash);
+  void prefetch_records(Lookup<Address>& lookup) const noexcept {
+    if (asks_table(lookup)) table<Address>().match(lookup.probe);
   }
+  // Flattened: for most packets this is one walk through small functions. What is rare stays out of line.
   template <class Address>
-  [[nodiscard]] Action decide(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
+  [[nodiscard, gnu::flatten]] Action<Address> decide(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
 
   // Looks at up to `records` further records of each family and frees those that have expired or lost their binding.
   void sweep(std::uint32_t now, std::uint32_t records) noexcept;
@@ -164,10 +169,13 @@ class Engine {
   template <class Address>
   struct Key {
     Address client;
-    std::uint16_t client_port = 0;
-    std::uint16_t server_port = 0;  // forward: that was addressed; reverse: the target's
-    std::uint8_t protocol = 0;
+    std::uint64_t rest = 0;  // ports and protocol, see rest_of()
   };
+  // `server_port`: forward: that was addressed; reverse: the target's.
+  [[nodiscard]] static constexpr std::uint64_t rest_of(std::uint16_t client_port, std::uint16_t server_port,
+                                                       std::uint8_t protocol) noexcept {
+    return (std::uint64_t{client_port} << 24U) | (std::uint64_t{server_port} << 8U) | protocol;
+  }
 
   template <class Address>
   [[nodiscard]] SessionTable<Address>& sessions_of() noexcept {
@@ -176,47 +184,54 @@ class Engine {
   template <class Address>
   [[nodiscard]] static Key<Address> forward_key(const Service& service, const Facts<Address>& facts) noexcept;
   template <class Address>
-  [[nodiscard]] static Key<Address> reverse_key(const Binding& binding, const Session<Address>& session) noexcept;
+  [[nodiscard]] static std::uint64_t reverse_rest(const Binding& binding, const Session<Address>& session) noexcept;
   template <class Address>
   [[nodiscard]] static Key<Address> reply_key(const Facts<Address>& facts, std::uint8_t form) noexcept;
+  // Even and odd, as the table wants them.
   template <class Address>
   [[nodiscard]] std::uint32_t forward_hash(ServerId server, const Key<Address>& key) const noexcept;
   template <class Address>
   [[nodiscard]] std::uint32_t reverse_hash(const Address& target, const Key<Address>& key) const noexcept;
 
   template <class Address>
-  [[nodiscard]] Session<Address>* find_forward(const Service& service, const Key<Address>& key, std::uint32_t hash,
+  [[nodiscard]] Session<Address>* find_forward(const Lookup<Address>& lookup, const Key<Address>& key,
                                                std::uint32_t now) noexcept;
   template <class Address>
   [[nodiscard]] Session<Address>* find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
                                                std::uint32_t now) noexcept;
+  // The same for a hash whose probe is there already.
+  template <class Address>
+  [[nodiscard]] Session<Address>* find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
+                                               const typename SessionTable<Address>::Probe& probe,
+                                               std::uint32_t now) noexcept;
   // True when a session of another server, in one of `forms`, takes the replies to a packet with these facts.
   template <class Address>
-  [[nodiscard]] bool is_claimed(const Binding& binding, const Facts<Address>& facts, std::uint8_t forms,
-                                std::uint32_t now) noexcept;
+  [[nodiscard, gnu::noinline]] bool is_claimed(const Binding& binding, const Facts<Address>& facts, std::uint8_t forms,
+                                               std::uint32_t now) noexcept;
   template <class Address>
   [[nodiscard]] RefusedFragment& refused_fragment(const Facts<Address>& facts, std::uint64_t& datagram) noexcept;
   template <class Address>
-  [[nodiscard]] Action later_fragment_of_target(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
+  [[nodiscard, gnu::noinline]] Action<Address> later_fragment_of_target(const Lookup<Address>& lookup,
+                                                                        std::uint32_t now) noexcept;
   template <class Address>
-  [[nodiscard]] Action forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
+  [[nodiscard]] Action<Address> forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
   template <class Address>
-  [[nodiscard]] Action reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
+  [[nodiscard]] Action<Address> reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
   template <class Address>
-  [[nodiscard]] Action begin_session(const Lookup<Address>& lookup, const Key<Address>& key,
-                                     std::uint32_t now) noexcept;
+  [[nodiscard, gnu::noinline]] Action<Address> begin_session(const Lookup<Address>& lookup, const Key<Address>& key,
+                                                             std::uint32_t now) noexcept;
   template <class Address>
-  [[nodiscard]] Action create(const Lookup<Address>& lookup, BindingId id, const Session<Address>& draft,
-                              std::uint32_t reverse, std::uint32_t now) noexcept;
+  [[nodiscard]] Action<Address> create(const Lookup<Address>& lookup, BindingId id, const Session<Address>& draft,
+                                       std::uint32_t reverse, std::uint32_t now) noexcept;
   template <class Address>
-  [[nodiscard]] Action send_to_target(Session<Address>& session, const Facts<Address>& facts,
-                                      std::uint32_t now) noexcept;
+  [[nodiscard]] Action<Address> send_to_target(Session<Address>& session, const Facts<Address>& facts,
+                                               std::uint32_t now) noexcept;
   [[nodiscard]] Pick pick(const Service& service, std::size_t count, const std::vector<BindingId>& ids,
                           std::uint64_t client) noexcept;
   template <class Address>
   void touch(Session<Address>& session, const Facts<Address>& facts, Side from, std::uint32_t now) noexcept;
   template <class Address>
-  void remove(Session<Address>& session) noexcept;
+  [[gnu::noinline]] void remove(Session<Address>& session) noexcept;
   // Room for one session in a full table: what has ended, else the oldest half-open one that is seen.
   template <class Address>
   void make_room(std::uint32_t& cursor, std::uint32_t now) noexcept;
@@ -237,6 +252,8 @@ class Engine {
   std::uint64_t seed_;
   Random random_;
   std::shared_ptr<Traffic> traffic_;
+  TrafficCells* servers_;  // in it, by number
+  TrafficCells* targets_;
   SessionTable<Ipv4Address> table4_;
   SessionTable<Ipv6Address> table6_;
   std::uint32_t cursor4_ = 0;

@@ -20,19 +20,20 @@ class FlatMap {
   explicit FlatMap(const std::vector<std::pair<Key, Value>>& entries) {
     if (entries.empty()) return;
     slots_.resize(std::bit_ceil(entries.size() * 2));
+    mask_ = slots_.size() - 1;
     for (const auto& [key, value] : entries) {
-      std::size_t at = flat_hash(key) & (slots_.size() - 1);
-      while (slots_[at].used && !(slots_[at].key == key)) at = (at + 1) & (slots_.size() - 1);
+      std::size_t at = flat_hash(key) & mask_;
+      while (slots_[at].used && !(slots_[at].key == key)) at = (at + 1) & mask_;
       if (!slots_[at].used) slots_[at] = {key, value, true};
     }
   }
 
   [[nodiscard]] const Value* find(const Key& key) const noexcept {
     if (slots_.empty()) return nullptr;
-    std::size_t at = flat_hash(key) & (slots_.size() - 1);
+    std::size_t at = flat_hash(key) & mask_;
     while (slots_[at].used) {
       if (slots_[at].key == key) return &slots_[at].value;
-      at = (at + 1) & (slots_.size() - 1);
+      at = (at + 1) & mask_;
     }
     return nullptr;
   }
@@ -44,6 +45,7 @@ class FlatMap {
     bool used = false;
   };
   std::vector<Slot> slots_;
+  std::size_t mask_ = 0;
 };
 
 }  // namespace trivet::slb

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "trivet/wire/headers.h"
-
 namespace trivet::slb {
 namespace {
 
@@ -48,11 +46,6 @@ SessionState next_state(SessionState state, std::uint8_t tcp_flags, Side from, V
     if (state == SessionState::syn_sent && seen == Visibility::client_only) return SessionState::established;
   }
   return state;
-}
-
-bool opens_connection(std::uint8_t tcp_flags) noexcept {
-  return has(tcp_flags, TcpHeader::syn) && !has(tcp_flags, TcpHeader::ack) && !has(tcp_flags, TcpHeader::rst) &&
-         !has(tcp_flags, TcpHeader::fin);
 }
 
 bool may_be_replaced(SessionState state, Visibility seen) noexcept {

@@ -23,6 +23,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "trivet/wire/headers.h"
+
 namespace trivet::slb {
 
 enum class SessionState : std::uint8_t {
@@ -53,8 +55,17 @@ enum class Visibility : std::uint8_t { both_ways, client_only };  // client_only
 
 [[nodiscard]] SessionState next_state(SessionState state, std::uint8_t tcp_flags, Side from, Visibility seen) noexcept;
 
+// True when next_state(established, flags) is established, whoever speaks: nothing but data and acknowledgements.
+[[nodiscard]] constexpr bool is_plain(std::uint8_t tcp_flags) noexcept {
+  return (tcp_flags & (wire::TcpHeader::syn | wire::TcpHeader::fin | wire::TcpHeader::rst)) == 0;
+}
+
 // True for a client's segment that begins a connection: SYN alone.
-[[nodiscard]] bool opens_connection(std::uint8_t tcp_flags) noexcept;
+[[nodiscard]] constexpr bool opens_connection(std::uint8_t tcp_flags) noexcept {
+  constexpr std::uint8_t deciding =
+      wire::TcpHeader::syn | wire::TcpHeader::ack | wire::TcpHeader::rst | wire::TcpHeader::fin;
+  return (tcp_flags & deciding) == wire::TcpHeader::syn;
+}
 // True when such a segment must not be taken for a part of the connection that the entry in `state` stands for.
 [[nodiscard]] bool may_be_replaced(SessionState state, Visibility seen) noexcept;
 

@@ -35,6 +35,16 @@ inline void take_from(std::atomic<std::uint64_t>& cell, std::uint64_t amount) no
   cell.store(cell.load(std::memory_order_relaxed) - amount, std::memory_order_relaxed);
 }
 
+// One packet of so many bytes.
+inline void count_in(TrafficCells& cells, std::uint64_t bytes) noexcept {
+  add_to(cells.packets_in, 1);
+  add_to(cells.bytes_in, bytes);
+}
+inline void count_out(TrafficCells& cells, std::uint64_t bytes) noexcept {
+  add_to(cells.packets_out, 1);
+  add_to(cells.bytes_out, bytes);
+}
+
 struct TrafficSum {
   std::uint64_t sessions = 0;
   std::uint64_t packets_in = 0;

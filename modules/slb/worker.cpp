@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint32_t sweep_period = 4000;  // milliseconds
 constexpr std::uint32_t sweep_least = 64;
 constexpr std::uint32_t sweep_most = 16384;
+constexpr std::uint32_t sweep_most_a_batch = 256;
 constexpr std::uint32_t sweep_pause = 100;  // milliseconds
 
 Icmp icmp_kind(const Packet& packet) {
@@ -40,35 +41,35 @@ std::uint32_t fragment_id(const Packet& packet) {
 }
 
 template <class Address>
-Facts<Address> facts_of(const Packet& packet, const Address& source, const Address& destination) {
-  Facts<Address> facts{.source = source,
-                       .destination = destination,
-                       .protocol = packet.protocol,
-                       .bytes = static_cast<std::uint32_t>(packet.l3_bytes().size())};
+void gather(const Packet& packet, const Address& source, const Address& destination, Facts<Address>& facts) {
+  facts.source = source;
+  facts.destination = destination;
+  facts.source_port = 0;
+  facts.destination_port = 0;
+  facts.protocol = packet.protocol;
+  facts.tcp_flags = 0;
+  facts.has_ports = false;
+  facts.part = Part::whole;
+  facts.icmp = Icmp::none;
+  facts.bytes = packet.length - packet.l3_offset;
   if (packet.is(packet_class::fragment)) {
     facts.part = packet.l4_offset == 0 ? Part::later_fragment : Part::first_fragment;
     facts.fragment_id = fragment_id(packet);
   }
   if (packet.is(packet_class::tcp)) {
-    facts.source_port = packet.tcp().source_port;
-    facts.destination_port = packet.tcp().destination_port;
-    facts.tcp_flags = packet.tcp().flags;
+    const wire::TcpHeader& tcp = packet.tcp();
+    facts.source_port = tcp.source_port;
+    facts.destination_port = tcp.destination_port;
+    facts.tcp_flags = tcp.flags;
     facts.has_ports = true;
   } else if (packet.is(packet_class::udp)) {
-    facts.source_port = packet.udp().source_port;
-    facts.destination_port = packet.udp().destination_port;
+    const wire::UdpHeader& udp = packet.udp();
+    facts.source_port = udp.source_port;
+    facts.destination_port = udp.destination_port;
     facts.has_ports = true;
   } else if (packet.is(packet_class::icmp | packet_class::icmpv6)) {
     facts.icmp = icmp_kind(packet);
   }
-  return facts;
-}
-
-// A packet of ours that comes back, or a forgery.
-template <class Address>
-void refuse_own_source(Lookup<Address>& lookup, const ForwardingState& forwarding) {
-  if (lookup.direction != Direction::forward || lookup.refusal != Refusal::none) return;
-  if (forwarding.find_address(lookup.facts.source) != nullptr) lookup.refusal = Refusal::own_source;
 }
 
 }  // namespace
@@ -81,25 +82,37 @@ const Engine* BalancerWorker::engine() noexcept {
   return engine_.get();
 }
 
-void BalancerWorker::classify(const Packet& packet, const ForwardingState& forwarding, Work& work) noexcept {
-  work.kind = Work::Kind::none;
+BalancerWorker::Kind BalancerWorker::classify(const Packet& packet, const ForwardingState& forwarding,
+                                              std::size_t at) noexcept {
   // Neighbour discovery and group membership to a service address are not the service's.
   constexpr PacketClass local =
       packet_class::nd | packet_class::mld | packet_class::igmp | packet_class::vrrp | packet_class::multicast;
-  if (packet.is(local)) return;
+  if (packet.is(local)) return Kind::none;
   if (packet.is(packet_class::ipv4)) {
-    work.lookup4 = engine_->classify(facts_of(packet, packet.ipv4().source, packet.ipv4().destination));
-    if (work.lookup4.direction == Direction::neither) return;
-    refuse_own_source(work.lookup4, forwarding);
-    work.kind = Work::Kind::ipv4;
-    engine_->prefetch_buckets(work.lookup4);
-  } else if (packet.is(packet_class::ipv6)) {
-    work.lookup6 = engine_->classify(facts_of(packet, packet.ipv6().source, packet.ipv6().destination));
-    if (work.lookup6.direction == Direction::neither) return;
-    refuse_own_source(work.lookup6, forwarding);
-    work.kind = Work::Kind::ipv6;
-    engine_->prefetch_buckets(work.lookup6);
+    const wire::Ipv4Header& header = packet.ipv4();
+    return look_up(packet, forwarding, header.source, header.destination, lookups4_[at]) ? Kind::ipv4 : Kind::none;
   }
+  if (packet.is(packet_class::ipv6)) {
+    const wire::Ipv6Header& header = packet.ipv6();
+    return look_up(packet, forwarding, header.source, header.destination, lookups6_[at]) ? Kind::ipv6 : Kind::none;
+  }
+  return Kind::none;
+}
+
+// False for packets that are none of ours.
+template <class Address>
+bool BalancerWorker::look_up(const Packet& packet, const ForwardingState& forwarding, const Address& source,
+                             const Address& destination, Lookup<Address>& lookup) noexcept {
+  gather(packet, source, destination, lookup.facts);
+  engine_->classify(lookup);
+  if (lookup.direction == Direction::neither) return false;
+  // A packet of ours that comes back, or a forgery.
+  if (lookup.direction == Direction::forward && lookup.refusal == Refusal::none &&
+      forwarding.find_address(source) != nullptr) {
+    lookup.refusal = Refusal::own_source;
+  }
+  engine_->prefetch_buckets(lookup);
+  return true;
 }
 
 void BalancerWorker::process(Batch& batch) noexcept {
@@ -107,20 +120,25 @@ void BalancerWorker::process(Batch& batch) noexcept {
   engine_->use(directory_.get());
   const std::uint32_t now = milliseconds(batch.now());
   last_seen_ = now;
-  for (const std::size_t i : batch.pending()) classify(batch.packet(i), batch.forwarding(), work_[i]);
+  for (const std::size_t i : batch.pending()) kinds_[i] = classify(batch.packet(i), batch.forwarding(), i);
   for (const std::size_t i : batch.pending()) {
-    if (work_[i].kind == Work::Kind::ipv4) engine_->prefetch_records(work_[i].lookup4);
-    if (work_[i].kind == Work::Kind::ipv6) engine_->prefetch_records(work_[i].lookup6);
+    if (kinds_[i] == Kind::ipv4) engine_->prefetch_records(lookups4_[i]);
+    if (kinds_[i] == Kind::ipv6) engine_->prefetch_records(lookups6_[i]);
   }
   // One after the other: what an earlier packet of the batch begins, a later one finds.
+  Sent sent;
   for (const std::size_t i : batch.pending()) {
-    if (work_[i].kind == Work::Kind::ipv4) apply(batch, i, engine_->decide(work_[i].lookup4, now));
-    if (work_[i].kind == Work::Kind::ipv6) apply(batch, i, engine_->decide(work_[i].lookup6, now));
+    if (kinds_[i] == Kind::ipv4) apply(batch, i, engine_->decide(lookups4_[i], now), sent);
+    if (kinds_[i] == Kind::ipv6) apply(batch, i, engine_->decide(lookups6_[i], now), sent);
   }
+  if (sent.to_targets != 0) context_.counters().add(handles_.to_targets, sent.to_targets);
+  if (sent.to_clients != 0) context_.counters().add(handles_.to_clients, sent.to_clients);
+  sweep(now, sweep_most_a_batch);
   count_changes();
 }
 
-void BalancerWorker::apply(Batch& batch, std::size_t at, const Action& action) noexcept {
+template <class Address>
+void BalancerWorker::apply(Batch& batch, std::size_t at, const Action<Address>& action, Sent& sent) noexcept {
   Packet& packet = batch.packet(at);
   switch (action.outcome) {
     case Outcome::pass:
@@ -129,17 +147,17 @@ void BalancerWorker::apply(Batch& batch, std::size_t at, const Action& action) n
       batch.decide(at, Verdict::drop(handles_.drops[static_cast<std::size_t>(action.refusal)]));
       return;
     case Outcome::to_target:
-      rewrite_destination(packet, action.address, action.port);
-      context_.counters().add(handles_.to_targets);
+      rewrite_destination(packet, *action.address, action.port, action.delta);
+      ++sent.to_targets;
       break;
     case Outcome::to_target_dsr:
-      packet.next_hop = action.address;
+      packet.next_hop = *action.address;
       packet.has_next_hop = true;
-      context_.counters().add(handles_.to_targets);
+      ++sent.to_targets;
       break;
     case Outcome::to_client:
-      rewrite_source(packet, action.address, action.port);
-      context_.counters().add(handles_.to_clients);
+      rewrite_source(packet, *action.address, action.port, action.delta);
+      ++sent.to_clients;
       break;
   }
   batch.decide(at, Verdict::forward());
@@ -150,13 +168,20 @@ void BalancerWorker::tick(Time time) noexcept {
   engine_->use(directory_.get());
   const std::uint32_t now = milliseconds(time);
   last_seen_ = now;
+  sweep(now, sweep_most);
+  count_changes();
+}
+
+// Of the table so much as the time since the last sweep asks for, so that the counts of sessions stay right: a little
+// with each batch, what is left with the ticks.
+void BalancerWorker::sweep(std::uint32_t now, std::uint32_t most) noexcept {
   const std::uint32_t elapsed = std::min(now - swept_at_, sweep_period);
   const auto due = static_cast<std::uint32_t>(std::uint64_t{engine_->high_water()} * elapsed / sweep_period);
-  if (due >= sweep_least || elapsed >= sweep_pause) {
-    swept_at_ = now;
-    engine_->sweep(now, std::clamp(due, sweep_least, sweep_most));
-  }
-  count_changes();
+  if (due < sweep_least && elapsed < sweep_pause) return;
+  const std::uint32_t count = std::clamp(due, sweep_least, most);
+  // What this call cannot do is left to the next ones.
+  swept_at_ = due <= count ? now : now - elapsed + static_cast<std::uint32_t>(std::uint64_t{elapsed} * count / due);
+  engine_->sweep(now, count);
 }
 
 void BalancerWorker::count_changes() noexcept {

@@ -44,16 +44,20 @@ class BalancerWorker final : public Worker {
   [[nodiscard]] std::uint32_t last_seen() const noexcept { return last_seen_; }
 
  private:
-  // One packet of a batch between the stages.
-  struct Work {
-    enum class Kind : std::uint8_t { none, ipv4, ipv6 };
-    Kind kind = Kind::none;
-    Lookup<Ipv4Address> lookup4;
-    Lookup<Ipv6Address> lookup6;
+  // What a packet of a batch is between the stages.
+  enum class Kind : std::uint8_t { none, ipv4, ipv6 };
+  struct Sent {
+    std::uint64_t to_targets = 0;
+    std::uint64_t to_clients = 0;
   };
 
-  void classify(const Packet& packet, const ForwardingState& forwarding, Work& work) noexcept;
-  void apply(Batch& batch, std::size_t at, const Action& action) noexcept;
+  [[nodiscard]] Kind classify(const Packet& packet, const ForwardingState& forwarding, std::size_t at) noexcept;
+  template <class Address>
+  [[nodiscard]] bool look_up(const Packet& packet, const ForwardingState& forwarding, const Address& source,
+                             const Address& destination, Lookup<Address>& lookup) noexcept;
+  template <class Address>
+  void apply(Batch& batch, std::size_t at, const Action<Address>& action, Sent& sent) noexcept;
+  void sweep(std::uint32_t now, std::uint32_t most) noexcept;
   void count_changes() noexcept;
 
   WorkerContext& context_;
@@ -63,7 +67,9 @@ class BalancerWorker final : public Worker {
   Engine::Tally counted_;
   std::uint32_t swept_at_ = 0;   // milliseconds
   std::uint32_t last_seen_ = 0;  // milliseconds
-  std::array<Work, Batch::capacity> work_;
+  std::array<Kind, Batch::capacity> kinds_{};
+  std::array<Lookup<Ipv4Address>, Batch::capacity> lookups4_;
+  std::array<Lookup<Ipv6Address>, Batch::capacity> lookups6_;
 };
 
 }  // namespace trivet::slb

@@ -3,42 +3,32 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
 #include <utility>
+
+#include "trivet/net/words.h"
 
 namespace trivet {
 
 namespace {
 
-// The bytes of an address as two numbers in memory order, for comparing and hashing: every packet asks several times.
-struct AddressWords {
-  std::uint64_t first = 0;
-  std::uint64_t second = 0;
-
-  explicit AddressWords(const IpAddress& address) noexcept {
-    std::memcpy(&first, address.bytes().data(), 8);
-    std::memcpy(&second, address.bytes().data() + 8, 8);
-  }
-  bool operator==(const AddressWords&) const = default;
-};
-
-// Prefixes to numbers, open addressing with linear probing, at most half full. Filled once, then only read. Families
-// have numbers of their own, so that 1.2.3.4 and 102:304:: differ.
+// Prefixes to numbers, open addressing with linear probing, at most a quarter full. Filled once, then only read.
+// Families have numbers of their own, so that 1.2.3.4 and 102:304:: differ.
 class PrefixTable {
  public:
   // `kind`: family and length.
   struct Key {
     AddressWords words;
     std::uint32_t kind = 0;
-    bool operator==(const Key&) const = default;
+    bool operator==(const Key& other) const noexcept { return words == other.words && kind == other.kind; }
   };
-  explicit PrefixTable(std::size_t entries) : slots_(std::bit_ceil(std::max<std::size_t>(entries * 2, 8))) {}
+  explicit PrefixTable(std::size_t entries)
+      : slots_(std::bit_ceil(std::max<std::size_t>(entries * 4, 8))), mask_(slots_.size() - 1) {}
 
-  static std::uint32_t kind_of(Family family, std::uint8_t length) noexcept {
+  static constexpr std::uint32_t kind_of(Family family, std::uint8_t length) noexcept {
     return (static_cast<std::uint32_t>(family) << 8U) | length;
   }
   static Key key_of(const IpAddress& address, std::uint8_t length) noexcept {
-    return {AddressWords(address), kind_of(address.family(), length)};
+    return {words_of(address), kind_of(address.family(), length)};
   }
   // The prefix is masked. False when it is there already; the table keeps the first.
   bool insert(const Key& prefix, std::uint32_t value) {
@@ -48,40 +38,47 @@ class PrefixTable {
     return true;
   }
   void replace(const Key& prefix, std::uint32_t value) { slots_[position(prefix)].value = value; }
-  [[nodiscard]] std::uint32_t find(const Key& prefix) const noexcept { return slots_[position(prefix)].value; }
+  [[nodiscard]] std::uint32_t find(const Key& prefix) const noexcept {
+    const Slot* const slots = slots_.data();
+    for (std::size_t at = hash(prefix) & mask_;; at = (at + 1) & mask_) {
+      const Slot& slot = slots[at];
+      if (slot.value == none || slot.prefix == prefix) return slot.value;
+    }
+  }
 
   static constexpr std::uint32_t none = 0xffffffffU;
 
  private:
   struct Slot {
-    Key prefix{AddressWords(IpAddress{}), 0};
+    Key prefix;
     std::uint32_t value = none;
   };
 
+  // What is stored is the node's own configuration: the hash needs no secret.
   static std::size_t hash(const Key& key) noexcept {
-    __extension__ using Wide = unsigned __int128;
-    const Wide product = static_cast<Wide>(key.words.first ^ 0x2d358dccaa6c78a5ULL) *
-                         (key.words.second ^ key.kind ^ 0x8bb84b93962eacc9ULL);
-    return static_cast<std::size_t>(static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64U));
+    return static_cast<std::size_t>(
+        fold_multiply(key.words.first ^ 0x2d358dccaa6c78a5ULL, key.words.second ^ key.kind ^ 0x8bb84b93962eacc9ULL));
   }
   // Where the prefix is, or the free slot where it would be.
   [[nodiscard]] std::size_t position(const Key& prefix) const noexcept {
-    const std::size_t mask = slots_.size() - 1;
-    std::size_t at = hash(prefix) & mask;
-    while (slots_[at].value != none && slots_[at].prefix != prefix) at = (at + 1) & mask;
+    std::size_t at = hash(prefix) & mask_;
+    while (slots_[at].value != none && !(slots_[at].prefix == prefix)) at = (at + 1) & mask_;
     return at;
   }
 
   std::vector<Slot> slots_;
+  std::size_t mask_;
 };
 
-PrefixTable::Key host_key(const IpAddress& address) {
-  return PrefixTable::key_of(address, address.is_v4() ? std::uint8_t{32} : std::uint8_t{128});
-}
+constexpr std::uint32_t host4 = PrefixTable::kind_of(Family::ipv4, 32);
+constexpr std::uint32_t host6 = PrefixTable::kind_of(Family::ipv6, 128);
+
+PrefixTable::Key host_key(const IpAddress& address) { return {words_of(address), address.is_v4() ? host4 : host6}; }
 
 // A length that occurs among the routes, with the bits of an address that count.
 struct RouteLength {
   std::uint8_t length = 0;
+  std::uint32_t kind = 0;  // as PrefixTable has it
   AddressWords mask;
 };
 
@@ -91,7 +88,7 @@ RouteLength route_length(Family family, std::uint8_t length) {
     all.bytes.fill(255);
     return all;
   }()};
-  return {length, AddressWords(IpPrefix{ones, length}.masked().address)};
+  return {length, PrefixTable::kind_of(family, length), words_of(IpPrefix{ones, length}.masked().address)};
 }
 
 // Of the networks considered, the one that holds the address with the longest prefix.
@@ -131,7 +128,9 @@ struct ForwardingState::Index {
       : interfaces(positions_by_number<max_interfaces + 1>(parts.interfaces)),
         networks(positions_by_number<max_networks + 1>(parts.networks)),
         addresses(parts.addresses.size()),
-        routes(parts.routes.size()) {
+        routes(parts.routes.size()),
+        broadcasts(parts.networks.size() * 2),
+        interface_networks(memberships(parts)) {
     for (std::size_t i = 0; i < parts.addresses.size(); ++i) {
       const OwnAddress& own = parts.addresses[i];
       const PrefixTable::Key key = host_key(own.address);
@@ -151,6 +150,46 @@ struct ForwardingState::Index {
     }
     std::ranges::sort(lengths4, std::greater{}, &RouteLength::length);
     std::ranges::sort(lengths6, std::greater{}, &RouteLength::length);
+    for (const NetworkView& network : parts.networks) {
+      if (!network.prefix4 || network.prefix4->length > 30) continue;
+      const std::uint32_t host_bits = 0xffffffffU >> network.prefix4->length;
+      const std::uint32_t number = network.prefix4->address.v4().number();
+      broadcasts.insert(host_key(Ipv4Address::from_number(number & ~host_bits)), 0);
+      broadcasts.insert(host_key(Ipv4Address::from_number(number | host_bits)), 0);
+    }
+    add_interface_networks(parts);
+  }
+
+  static std::size_t memberships(const Parts& parts) {
+    std::size_t count = 0;
+    for (const InterfaceView& interface : parts.interfaces) count += interface.networks.size() * 2;
+    return count;
+  }
+  // A key's kind has the interface above the family and length.
+  static std::uint32_t kind_on(InterfaceId interface, std::uint32_t kind) {
+    return (static_cast<std::uint32_t>(interface) << 16U) | kind;
+  }
+  void add_interface_networks(const Parts& parts) {
+    for (const InterfaceView& interface : parts.interfaces) {
+      for (const NetworkId number : interface.networks) {
+        const std::uint16_t position = number <= max_networks ? networks[number] : std::uint16_t{0};
+        if (position == 0) continue;
+        const NetworkView& network = parts.networks[position - 1U];
+        for (const std::optional<IpPrefix>& prefix : {network.prefix4, network.prefix6}) {
+          if (prefix) add_interface_network(interface.number, prefix->masked(), number);
+        }
+      }
+    }
+    std::ranges::sort(network_lengths4, std::greater{}, &RouteLength::length);
+    std::ranges::sort(network_lengths6, std::greater{}, &RouteLength::length);
+  }
+  void add_interface_network(InterfaceId interface, const IpPrefix& prefix, NetworkId number) {
+    PrefixTable::Key key = PrefixTable::key_of(prefix.address, prefix.length);
+    key.kind = kind_on(interface, key.kind);
+    static_cast<void>(interface_networks.insert(key, number));  // of equal prefixes the first counts
+    auto& lengths = prefix.address.is_v4() ? network_lengths4 : network_lengths6;
+    if (std::ranges::find(lengths, prefix.length, &RouteLength::length) != lengths.end()) return;
+    lengths.push_back(route_length(prefix.address.family(), prefix.length));
   }
 
   std::array<std::uint16_t, max_interfaces + 1> interfaces;
@@ -160,6 +199,10 @@ struct ForwardingState::Index {
   // Lengths that occur among the routes, longest first: a look-up asks the table once for each.
   std::vector<RouteLength> lengths4;
   std::vector<RouteLength> lengths6;
+  PrefixTable broadcasts;          // keys only
+  PrefixTable interface_networks;  // to the number of the network; the interface is a part of the key
+  std::vector<RouteLength> network_lengths4;
+  std::vector<RouteLength> network_lengths6;
 };
 
 ForwardingState::ForwardingState(Parts parts)
@@ -184,16 +227,41 @@ NetworkId ForwardingState::network_of(const IpAddress& address) const noexcept {
 }
 
 NetworkId ForwardingState::network_of(const IpAddress& address, const InterfaceView& interface) const noexcept {
-  LongestPrefix best(address);
-  for (const NetworkId number : interface.networks) {
-    if (const NetworkView* candidate = network(number)) best.consider(*candidate);
+  if (&interface != this->interface(interface.number)) {
+    // Not one of the snapshot's: its networks are in no index.
+    LongestPrefix best(address);
+    for (const NetworkId number : interface.networks) {
+      if (const NetworkView* candidate = network(number)) best.consider(*candidate);
+    }
+    return best.network();
   }
-  return best.network();
+  const AddressWords words = words_of(address);
+  for (const RouteLength& entry : address.is_v4() ? index_->network_lengths4 : index_->network_lengths6) {
+    const PrefixTable::Key key{{words.first & entry.mask.first, words.second & entry.mask.second},
+                               Index::kind_on(interface.number, entry.kind)};
+    const std::uint32_t number = index_->interface_networks.find(key);
+    if (number != PrefixTable::none) return static_cast<NetworkId>(number);
+  }
+  return 0;
+}
+
+bool ForwardingState::is_directed_broadcast(const Ipv4Address& address) const noexcept {
+  return index_->broadcasts.find({words_of(address), host4}) != PrefixTable::none;
+}
+
+const OwnAddress* ForwardingState::find_own(const AddressWords& words, std::uint32_t kind) const noexcept {
+  const std::uint32_t position = index_->addresses.find({words, kind});
+  return position == PrefixTable::none ? nullptr : &parts_.addresses[position];
 }
 
 const OwnAddress* ForwardingState::find_address(const IpAddress& address) const noexcept {
-  const std::uint32_t position = index_->addresses.find(host_key(address));
-  return position == PrefixTable::none ? nullptr : &parts_.addresses[position];
+  return find_own(words_of(address), address.is_v4() ? host4 : host6);
+}
+const OwnAddress* ForwardingState::find_address(const Ipv4Address& address) const noexcept {
+  return find_own(words_of(address), host4);
+}
+const OwnAddress* ForwardingState::find_address(const Ipv6Address& address) const noexcept {
+  return find_own(words_of(address), host6);
 }
 
 bool ForwardingState::answers_for(const IpAddress& address) const noexcept {
@@ -201,17 +269,23 @@ bool ForwardingState::answers_for(const IpAddress& address) const noexcept {
   return own != nullptr && (own->scope == AddressScope::own || is_master());
 }
 
-const Route* ForwardingState::find_route(const IpAddress& destination) const noexcept {
-  PrefixTable::Key key = PrefixTable::key_of(destination, 0);
-  const AddressWords whole = key.words;
-  for (const RouteLength& entry : destination.is_v4() ? index_->lengths4 : index_->lengths6) {
-    key.words.first = whole.first & entry.mask.first;
-    key.words.second = whole.second & entry.mask.second;
-    key.kind = PrefixTable::kind_of(destination.family(), entry.length);
+const Route* ForwardingState::find_longest(const AddressWords& words, Family family) const noexcept {
+  for (const RouteLength& entry : family == Family::ipv4 ? index_->lengths4 : index_->lengths6) {
+    const PrefixTable::Key key{{words.first & entry.mask.first, words.second & entry.mask.second}, entry.kind};
     const std::uint32_t position = index_->routes.find(key);
     if (position != PrefixTable::none) return &parts_.routes[position];
   }
   return nullptr;
+}
+
+const Route* ForwardingState::find_route(const IpAddress& destination) const noexcept {
+  return find_longest(words_of(destination), destination.family());
+}
+const Route* ForwardingState::find_route(const Ipv4Address& destination) const noexcept {
+  return find_longest(words_of(destination), Family::ipv4);
+}
+const Route* ForwardingState::find_route(const Ipv6Address& destination) const noexcept {
+  return find_longest(words_of(destination), Family::ipv6);
 }
 
 MacAddress ForwardingState::router_mac(InterfaceId number, Family family) const noexcept {

@@ -15,6 +15,7 @@ using ones_complement::difference;
 using ones_complement::fold;
 using ones_complement::update_complete;
 using ones_complement::update_partial;
+using ones_complement::word_difference;
 
 enum class Side : std::uint8_t { source, destination };
 
@@ -47,22 +48,20 @@ std::uint16_t updated_field(const Packet& packet, std::uint16_t field, std::uint
   return update_complete(field, std::uint32_t{address_delta} + port_delta);
 }
 
-void rewrite_port(Be16& field, std::uint16_t port, std::uint16_t& delta) noexcept {
-  delta = difference(port, field);
+template <Side side>
+void rewrite_tcp(Packet& packet, std::uint16_t port, std::uint16_t address_delta) noexcept {
+  wire::TcpHeader& tcp = packet.tcp();
+  Be16& field = side == Side::source ? tcp.source_port : tcp.destination_port;
+  tcp.checksum = updated_field(packet, tcp.checksum, address_delta, word_difference(port, field));
   field = port;
 }
 
-void rewrite_tcp(Packet& packet, Side side, std::uint16_t port, std::uint16_t address_delta) noexcept {
-  wire::TcpHeader& tcp = packet.tcp();
-  std::uint16_t port_delta = 0;
-  rewrite_port(side == Side::source ? tcp.source_port : tcp.destination_port, port, port_delta);
-  tcp.checksum = updated_field(packet, tcp.checksum, address_delta, port_delta);
-}
-
-void rewrite_udp(Packet& packet, Side side, std::uint16_t port, std::uint16_t address_delta) noexcept {
+template <Side side>
+void rewrite_udp(Packet& packet, std::uint16_t port, std::uint16_t address_delta) noexcept {
   wire::UdpHeader& udp = packet.udp();
-  std::uint16_t port_delta = 0;
-  rewrite_port(side == Side::source ? udp.source_port : udp.destination_port, port, port_delta);
+  Be16& port_field = side == Side::source ? udp.source_port : udp.destination_port;
+  const std::uint16_t port_delta = word_difference(port, port_field);
+  port_field = port;
   const std::uint16_t field = udp.checksum;
   if (field == 0) return;
   const std::uint16_t updated = updated_field(packet, field, address_delta, port_delta);
@@ -84,31 +83,51 @@ void rewrite_other(Packet& packet, std::uint16_t address_delta) noexcept {
   field = packet.protocol == udp_lite && updated == 0 ? std::uint16_t{0xffff} : updated;
 }
 
-void rewrite(Packet& packet, Side side, const IpAddress& address, std::uint16_t port) noexcept {
-  std::uint16_t address_delta = 0;
-  if (packet.is(packet_class::ipv4)) {
-    wire::Ipv4Header& ip = packet.ipv4();
-    Ipv4Address& field = side == Side::source ? ip.source : ip.destination;
-    const Ipv4Address replacement = address.v4();
-    address_delta = difference(word_sum(replacement), fold(word_sum(field)));
-    ip.checksum = update_complete(ip.checksum, address_delta);
-    field = replacement;
-  } else {
-    wire::Ipv6Header& ip = packet.ipv6();
-    Ipv6Address& field = side == Side::source ? ip.source : ip.destination;
-    const Ipv6Address replacement = address.v6();
-    address_delta = difference(word_sum(replacement), fold(word_sum(field)));
-    field = replacement;
-  }
+// Layer 4 of a packet whose address has changed.
+template <Side side>
+void rewrite_layer4(Packet& packet, std::uint16_t port, std::uint16_t address_delta) noexcept {
   if (packet.is(packet_class::tcp)) {
-    rewrite_tcp(packet, side, port, address_delta);
+    rewrite_tcp<side>(packet, port, address_delta);
   } else if (packet.is(packet_class::udp)) {
-    rewrite_udp(packet, side, port, address_delta);
+    rewrite_udp<side>(packet, port, address_delta);
   } else if (packet.is(packet_class::icmpv6)) {
     wire::IcmpHeader& icmp = packet.icmp();
     icmp.checksum = updated_field(packet, icmp.checksum, address_delta, 0);
   } else if (packet.is(packet_class::other_ip)) {
     rewrite_other(packet, address_delta);
+  }
+}
+
+template <Side side>
+void rewrite(Packet& packet, const Ipv4Address& address, std::uint16_t port, std::uint16_t address_delta) noexcept {
+  wire::Ipv4Header& ip = packet.ipv4();
+  ip.checksum = update_complete(ip.checksum, address_delta);
+  (side == Side::source ? ip.source : ip.destination) = address;
+  rewrite_layer4<side>(packet, port, address_delta);
+}
+
+template <Side side>
+void rewrite(Packet& packet, const Ipv6Address& address, std::uint16_t port, std::uint16_t address_delta) noexcept {
+  wire::Ipv6Header& ip = packet.ipv6();
+  (side == Side::source ? ip.source : ip.destination) = address;
+  rewrite_layer4<side>(packet, port, address_delta);
+}
+
+template <class Address>
+std::uint16_t delta_of(const Address& old_address, const Address& address) noexcept {
+  return difference(word_sum(address), fold(word_sum(old_address)));
+}
+
+template <Side side>
+void rewrite(Packet& packet, const IpAddress& address, std::uint16_t port) noexcept {
+  if (packet.is(packet_class::ipv4)) {
+    const wire::Ipv4Header& ip = packet.ipv4();
+    const Ipv4Address replacement = address.v4();
+    rewrite<side>(packet, replacement, port, delta_of(side == Side::source ? ip.source : ip.destination, replacement));
+  } else {
+    const wire::Ipv6Header& ip = packet.ipv6();
+    const Ipv6Address replacement = address.v6();
+    rewrite<side>(packet, replacement, port, delta_of(side == Side::source ? ip.source : ip.destination, replacement));
   }
 }
 
@@ -150,22 +169,24 @@ bool l4_checksum_ok(const Packet& packet) noexcept {
 }
 
 void rewrite_source(Packet& packet, const IpAddress& address, std::uint16_t port) noexcept {
-  rewrite(packet, Side::source, address, port);
+  rewrite<Side::source>(packet, address, port);
 }
 
 void rewrite_destination(Packet& packet, const IpAddress& address, std::uint16_t port) noexcept {
-  rewrite(packet, Side::destination, address, port);
+  rewrite<Side::destination>(packet, address, port);
 }
 
-void decrement_hop_limit(Packet& packet) noexcept {
-  if (packet.is(packet_class::ipv4)) {
-    wire::Ipv4Header& ip = packet.ipv4();
-    // One less in the upper byte of its word is -0x0100, in one's complement 0xfeff.
-    ip.checksum = update_complete(ip.checksum, 0xfeffU);
-    --ip.hop_limit;
-  } else {
-    --packet.ipv6().hop_limit;
-  }
+void rewrite_source(Packet& packet, const Ipv4Address& address, std::uint16_t port, ChecksumDelta delta) noexcept {
+  rewrite<Side::source>(packet, address, port, delta.value);
+}
+void rewrite_source(Packet& packet, const Ipv6Address& address, std::uint16_t port, ChecksumDelta delta) noexcept {
+  rewrite<Side::source>(packet, address, port, delta.value);
+}
+void rewrite_destination(Packet& packet, const Ipv4Address& address, std::uint16_t port, ChecksumDelta delta) noexcept {
+  rewrite<Side::destination>(packet, address, port, delta.value);
+}
+void rewrite_destination(Packet& packet, const Ipv6Address& address, std::uint16_t port, ChecksumDelta delta) noexcept {
+  rewrite<Side::destination>(packet, address, port, delta.value);
 }
 
 }  // namespace trivet

@@ -230,15 +230,15 @@ void look_up(benchmark::State& state, std::uint32_t sessions) {
   SessionTable<Address> table(sessions + sessions / 8);
   Random hashes(3);
   for (std::uint32_t i = 0; i < sessions; ++i) {
-    const auto forward = static_cast<std::uint32_t>(hashes());
-    Session<Address>* const session = table.insert(forward, static_cast<std::uint32_t>(hashes()));
+    const auto forward = static_cast<std::uint32_t>(hashes()) & ~1U;
+    Session<Address>* const session = table.insert(forward, static_cast<std::uint32_t>(hashes()) | 1U);
     if (session == nullptr) return state.SkipWithError("the table is full");
     session->state = SessionState::established;
     session->expires = i;
   }
   Random random(2);
   std::uint64_t found = 0;
-  std::array<std::uint32_t, Batch::capacity> wanted{};
+  std::array<typename SessionTable<Address>::Probe, Batch::capacity> wanted{};
   // Some millions of keys, made before the clock runs.
   std::vector<std::uint32_t> keys(std::min<std::size_t>(std::size_t{4} * sessions, 4'000'000) / wanted.size() *
                                   wanted.size());
@@ -248,13 +248,15 @@ void look_up(benchmark::State& state, std::uint32_t sessions) {
   std::size_t at = 0;
   const bench::Measure measure;
   for (auto _ : state) {
-    std::copy_n(keys.begin() + static_cast<std::ptrdiff_t>(at), wanted.size(), wanted.begin());
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      wanted[i] = table.probe(keys[at + i]);
+      table.prefetch_buckets(wanted[i]);
+    }
     at = at + wanted.size() == keys.size() ? 0 : at + wanted.size();
-    for (const std::uint32_t hash : wanted) table.prefetch_buckets(hash);
-    for (const std::uint32_t hash : wanted) table.prefetch_records(hash);
-    for (const std::uint32_t hash : wanted) {
-      const auto* session =
-          table.find(hash, [hash](const Session<Address>& record) { return record.forward_hash == hash; });
+    for (auto& probe : wanted) table.match(probe);
+    for (const auto& probe : wanted) {
+      const auto* session = table.find(
+          probe, [hash = probe.hash](const Session<Address>& record) { return record.forward_hash == hash; });
       found += static_cast<std::uint64_t>(session != nullptr);
     }
   }

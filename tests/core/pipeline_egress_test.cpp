@@ -51,6 +51,85 @@ TEST(Egress, UsesTheInterfacesOwnMacWithoutAVirtualRouter) {
                                   udp(1, 2) / payload("x"))));
 }
 
+// What is remembered of a hop must not outlive what it was made from.
+TEST(Egress, AHopThatWasUsedFollowsEveryChange) {
+  Lab lab;
+  lab.know_everybody();
+  const auto sent_by = [&](InterfaceId number, const Frame& frame) {
+    lab.inject_and_run(1, frame);
+    const std::vector<Frame> frames = lab.sent(number);
+    return frames.size() == 1 ? frames[0] : Frame{};
+  };
+  const auto macs = [](Frame frame) {
+    frame.resize(std::min<std::size_t>(frame.size(), 12));
+    return frame;
+  };
+  const auto expected = [](const MacAddress& to, const MacAddress& from) {
+    Frame bytes(to.bytes.begin(), to.bytes.end());
+    bytes.insert(bytes.end(), from.bytes.begin(), from.bytes.end());
+    return bytes;
+  };
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(macs(sent_by(2, small4())), expected(far_mac, virtual_mac4));
+    EXPECT_EQ(macs(sent_by(2, small6())), expected(far_mac, virtual_mac6));
+  }
+  // The neighbour has another MAC, then it is behind another interface.
+  const MacAddress new_mac{{2, 0, 0, 0, 7, 7}};
+  lab.set_neighbor(2, "10.0.2.50", new_mac, 2);
+  EXPECT_EQ(macs(sent_by(2, small4())), expected(new_mac, virtual_mac4));
+  lab.set_neighbor(2, "10.0.2.50", new_mac, 3);
+  EXPECT_EQ(macs(sent_by(3, small4())), expected(new_mac, virtual_mac4));
+  EXPECT_EQ(macs(sent_by(3, small4())), expected(new_mac, virtual_mac4));
+  // Stale: its use is reported, once.
+  lab.set_neighbor(2, "10.0.2.50", new_mac, 3, NeighborReachability::stale);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(macs(sent_by(3, small4())), expected(new_mac, virtual_mac4));
+  EXPECT_THAT(lab.sink.neighbors, ElementsAre("used 2/10.0.2.50"));
+  lab.set_neighbor(2, "10.0.2.50", new_mac, 3);
+  EXPECT_EQ(macs(sent_by(3, small4())), expected(new_mac, virtual_mac4));
+  // The node is no master any more.
+  lab.parts.role.role = Role::backup;
+  lab.publish();
+  EXPECT_EQ(macs(sent_by(3, small4())), expected(new_mac, interface_mac(3)));
+  // The way out takes smaller packets only.
+  lab.parts.interfaces[2].mtu = 100;
+  lab.publish();
+  lab.inject_and_run(1, inbound() / ipv4("10.0.1.50", "10.0.2.50").dont_fragment() / udp(1, 2) / payload_of(200));
+  EXPECT_EQ(lab.drops("too-big"), 1U);
+  // It has no link.
+  lab.parts.interfaces[2].up = false;
+  lab.publish();
+  EXPECT_EQ(sent_by(3, small4()), Frame{});
+  EXPECT_EQ(lab.drops("no-link"), 1U);
+  lab.parts.interfaces[2].up = true;
+  lab.publish();
+  EXPECT_EQ(macs(sent_by(3, small4())), expected(new_mac, interface_mac(3)));
+  // The neighbour is gone, and the packet waits for it; what comes next does not overtake it.
+  lab.shared.neighbors().erase(2, ip("10.0.2.50"));
+  EXPECT_EQ(sent_by(3, small4(60)), Frame{});
+  EXPECT_EQ(lab.worker.parked(), 1U);
+  lab.set_neighbor(2, "10.0.2.50", far_mac, 2);
+  lab.inject_and_run(1, small4(50));
+  const std::vector<Frame> frames = lab.sent(2);
+  ASSERT_THAT(frames, SizeIs(2));
+  EXPECT_EQ(frames[0].at(22), 59);
+  EXPECT_EQ(frames[1].at(22), 49);
+  // The address becomes one of this node.
+  lab.parts.addresses.push_back({ip("10.0.2.50"), AddressScope::master, 2});
+  lab.publish();
+  EXPECT_EQ(sent_by(2, small4()), Frame{});
+  EXPECT_EQ(lab.drops("own-destination"), 1U);
+}
+
+TEST(Egress, APortThatIsGoneIsNotSentTo) {
+  Lab lab;
+  lab.know_everybody();
+  lab.inject_and_run(1, small4());
+  EXPECT_THAT(lab.sent(2), SizeIs(1));
+  lab.worker.set_ports({{1, &lab.io[0]->port(0)}, {3, &lab.io[2]->port(0)}});
+  lab.inject_and_run(1, small4());
+  EXPECT_EQ(lab.drops("no-interface"), 1U);
+}
+
 TEST(Egress, SendsFarDestinationsToTheGateway) {
   Lab lab;
   lab.know_everybody();

@@ -51,6 +51,9 @@ TEST(ForwardingState, FindsOwnAddressesAndAnswersByRole) {
   EXPECT_EQ(backup.find_address(ip("2001:db8::3"))->network, 2);
   EXPECT_EQ(backup.find_address(ip("10.0.0.2")), nullptr);
   EXPECT_EQ(backup.find_address(ip("a00:1::")), nullptr);  // the bytes of 10.0.0.1 in the other family
+  EXPECT_EQ(backup.find_address(ip4("10.0.0.1")), backup.find_address(ip("10.0.0.1")));
+  EXPECT_EQ(backup.find_address(ip("2001:db8::3").v6()), backup.find_address(ip("2001:db8::3")));
+  EXPECT_EQ(backup.find_address(ip("a00:1::").v6()), nullptr);
   EXPECT_TRUE(backup.answers_for(ip("10.0.0.1")));
   EXPECT_FALSE(backup.answers_for(ip("10.0.0.3")));
   EXPECT_TRUE(master.answers_for(ip("10.0.0.3")));
@@ -129,6 +132,7 @@ TEST(Routes, AgreeWithAPlainSearchOnARandomTable) {
         best = &candidate;
     }
     const Route* found = state.find_route(address);
+    ASSERT_EQ(found, state.find_route(address.v4()));
     ASSERT_EQ(found == nullptr, best == nullptr) << to_string(address);
     if (found != nullptr) {
       ASSERT_EQ(*found, *best) << to_string(address);
@@ -164,6 +168,63 @@ TEST(NetworkOf, IsTheOneWithTheLongestPrefixWhateverTheOrder) {
   EXPECT_EQ(state.network_of(ip("10.1.2.1"), interface), 4);
   EXPECT_EQ(state.network_of(ip("10.9.0.1"), interface), 1);
   EXPECT_EQ(state.network_of(ip("2001:db8::1"), interface), 0);
+}
+
+TEST(NetworkOf, OnAnInterfaceWithManyNetworksAgreesWithAPlainSearch) {
+  Random random(5);
+  ForwardingState::Parts parts;
+  parts.interfaces.resize(2);
+  for (InterfaceId number = 1; number <= 2; ++number) parts.interfaces[number - 1U].number = number;
+  for (NetworkId number = 1; number <= 200; ++number) {
+    NetworkView& network = parts.networks.emplace_back();
+    network.number = number;
+    const auto bits = static_cast<std::uint32_t>(random()) & 0x000fffffU;
+    const auto length = static_cast<std::uint8_t>(12 + random.below(18));
+    if (random.below(3) != 0) network.prefix4 = IpPrefix{Ipv4Address::from_number(0x0a000000U | bits), length};
+    if (random.below(3) != 0) {
+      network.prefix6 = IpPrefix{Ipv6Address{{0x20, static_cast<std::uint8_t>(random())}}, length};
+    }
+    parts.interfaces[random.below(2)].networks.push_back(number);
+  }
+  const ForwardingState state(parts);
+  const auto plain = [&](const IpAddress& address, const InterfaceView& interface) {
+    NetworkId best = 0;
+    int longest = -1;
+    for (const NetworkId number : interface.networks) {
+      const NetworkView& network = *state.network(number);
+      const auto& prefix = address.is_v4() ? network.prefix4 : network.prefix6;
+      if (!prefix || !prefix->contains(address) || prefix->length <= longest) continue;
+      best = number;
+      longest = prefix->length;
+    }
+    return best;
+  };
+  for (int i = 0; i < 20000; ++i) {
+    const InterfaceView& interface = state.interfaces()[random.below(2)];
+    const auto bits = static_cast<std::uint32_t>(random());
+    const IpAddress four = Ipv4Address::from_number(0x0a000000U | (bits & 0x001fffffU));
+    ASSERT_EQ(state.network_of(four, interface), plain(four, interface)) << to_string(four);
+    const IpAddress six = Ipv6Address{{0x20, static_cast<std::uint8_t>(bits), static_cast<std::uint8_t>(bits >> 8U)}};
+    ASSERT_EQ(state.network_of(six, interface), plain(six, interface)) << to_string(six);
+  }
+}
+
+TEST(DirectedBroadcast, IsOfAnyNetworkThatHasOne) {
+  ForwardingState::Parts parts;
+  for (const IpPrefix prefix :
+       {IpPrefix{ip("10.1.2.3"), 24}, IpPrefix{ip("10.9.0.0"), 31}, IpPrefix{ip("10.8.0.4"), 30}}) {
+    NetworkView& network = parts.networks.emplace_back();
+    network.number = static_cast<NetworkId>(parts.networks.size());
+    network.prefix4 = prefix;
+  }
+  parts.networks.emplace_back().number = 9;  // without IPv4
+  const ForwardingState state(std::move(parts));
+  for (const char* const address : {"10.1.2.0", "10.1.2.255", "10.8.0.4", "10.8.0.7"}) {
+    EXPECT_TRUE(state.is_directed_broadcast(ip4(address))) << address;
+  }
+  for (const char* const address : {"10.1.2.1", "10.1.2.254", "10.1.3.255", "10.9.0.0", "10.9.0.1", "10.8.0.5"}) {
+    EXPECT_FALSE(state.is_directed_broadcast(ip4(address))) << address;
+  }
 }
 
 TEST(RouterMac, IsVirtualOnlyForAMasterWithVirtualMacs) {

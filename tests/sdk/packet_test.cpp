@@ -225,6 +225,19 @@ TEST(Rewrite, AgreesWithFreshPacketsForManyAddressesAndPorts) {
     ASSERT_EQ(
         difference(four.buffer.frame(), eth(client, node) / ipv4(to4, "192.0.2.1") / tcp(other, 9) / payload("xyz")),
         "");
+    // And back, with what that changes computed before.
+    rewrite_destination(*six, from, port, ChecksumDelta::of(to.bytes, from.bytes));
+    ASSERT_EQ(
+        difference(six.buffer.frame(), eth(client, node) / ipv6("2001:db8::1", from) / udp(9, port) / payload("xyz")),
+        "");
+    rewrite_source(*four, from4, port, ChecksumDelta::of(to4.bytes, from4.bytes));
+    ASSERT_EQ(
+        difference(four.buffer.frame(), eth(client, node) / ipv4(from4, "192.0.2.1") / tcp(port, 9) / payload("xyz")),
+        "");
+    rewrite_source(*six, to, 7, ChecksumDelta::of(ip("2001:db8::1").v6().bytes, to.bytes));
+    rewrite_destination(*four, to4, 7, ChecksumDelta::of(ip("192.0.2.1").v4().bytes, to4.bytes));
+    ASSERT_TRUE(l4_checksum_ok(*six));
+    ASSERT_TRUE(l4_checksum_ok(*four));
   }
 }
 

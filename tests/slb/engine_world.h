@@ -104,8 +104,11 @@ struct World {
   }
   void advance(Duration duration) { now += static_cast<std::uint32_t>(duration / std::chrono::milliseconds(1)); }
   template <class Address>
-  Action send(const Facts<Address>& facts) {
-    return engine->decide(engine->classify(facts), now);
+  Action<Address> send(const Facts<Address>& facts) {
+    Lookup<Address> lookup{.facts = facts};
+    engine->classify(lookup);
+    engine->prefetch_records(lookup);
+    return engine->decide(lookup, now);
   }
   std::uint64_t target_sessions(TargetId target) const { return traffic->targets[target].sessions.load(); }
   std::uint64_t server_sessions(ServerId server) const { return traffic->servers[server].sessions.load(); }
@@ -118,18 +121,19 @@ struct World {
   std::uint32_t now = 1000;
 };
 
-inline std::string text_of(const Action& action) {
+template <class Address>
+std::string text_of(const Action<Address>& action) {
   switch (action.outcome) {
     case Outcome::pass:
       return "pass";
     case Outcome::drop:
       return "drop " + std::to_string(static_cast<int>(action.refusal));
     case Outcome::to_target:
-      return "target " + to_string(action.address) + " " + std::to_string(action.port);
+      return "target " + to_string(*action.address) + " " + std::to_string(action.port);
     case Outcome::to_target_dsr:
-      return "dsr " + to_string(action.address);
+      return "dsr " + to_string(*action.address);
     case Outcome::to_client:
-      return "client " + to_string(action.address) + " " + std::to_string(action.port);
+      return "client " + to_string(*action.address) + " " + std::to_string(action.port);
   }
   return "?";
 }

@@ -13,8 +13,8 @@ class Module;
 inline constexpr std::uint16_t abi_major = 1;
 inline constexpr std::uint16_t abi_minor = 0;
 
-// What changes the layout of SDK types: pointer size, standard library ABI, checked SDK, sanitizer. Not the compiler's
-// and not the project's version.
+// What changes the layout of SDK types: their own number (raised when a type that modules and core share changes),
+// pointer size, standard library ABI, checked SDK, sanitizer. Not the compiler's and not the project's version.
 #if defined(__SANITIZE_ADDRESS__)
 #define TRIVET_SIGNATURE_SANITIZER "asan"
 #elif defined(__SANITIZE_THREAD__)
@@ -36,7 +36,7 @@ inline constexpr std::uint16_t abi_minor = 0;
 #endif
 static_assert(sizeof(void*) == 8, "Trivet needs 64-bit pointers");
 inline constexpr const char* layout_signature =
-    "pointers=64 library=" TRIVET_SIGNATURE_LIBRARY " checked=" TRIVET_SIGNATURE_CHECKED
+    "types=2 pointers=64 library=" TRIVET_SIGNATURE_LIBRARY " checked=" TRIVET_SIGNATURE_CHECKED
     " sanitizer=" TRIVET_SIGNATURE_SANITIZER;
 #undef TRIVET_SIGNATURE_SANITIZER
 #undef TRIVET_SIGNATURE_CHECKED

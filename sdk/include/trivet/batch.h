@@ -50,7 +50,10 @@ class Batch {
   [[nodiscard]] Packet& packet(std::size_t index) { return *packets_[index]; }
   [[nodiscard]] const Packet& packet(std::size_t index) const { return *packets_[index]; }
   // Setting next() again is allowed and means the same as not deciding.
-  void decide(std::size_t index, Verdict verdict) { verdicts_[index] = verdict; }
+  void decide(std::size_t index, Verdict verdict) {
+    verdicts_[index] = verdict;
+    decided_ |= std::uint64_t{1} << index;
+  }
   [[nodiscard]] Verdict verdict(std::size_t index) const { return verdicts_[index]; }
   [[nodiscard]] Time now() const { return now_; }
   // Role, addresses, routes, interfaces as they are for this batch. Do not keep references behind the call.
@@ -60,6 +63,7 @@ class Batch {
   void reset(Time now, const ForwardingState& forwarding) {
     size_ = 0;
     pending_ = 0;
+    decided_ = 0;
     now_ = now;
     forwarding_ = &forwarding;
   }
@@ -70,6 +74,12 @@ class Batch {
   }
   [[nodiscard]] std::size_t size() const { return size_; }
   void set_pending(std::uint64_t mask) { pending_ = mask; }
+  // The packets that decide() was called for since the last reset() or take_decided().
+  [[nodiscard]] Indices take_decided() {
+    const std::uint64_t decided = decided_;
+    decided_ = 0;
+    return Indices{decided};
+  }
 
  private:
   std::array<Packet*, capacity> packets_{};
@@ -78,6 +88,7 @@ class Batch {
   std::uint64_t pending_ = 0;
   Time now_{};
   const ForwardingState* forwarding_ = nullptr;
+  std::uint64_t decided_ = 0;
 };
 
 }  // namespace trivet

@@ -19,6 +19,8 @@
 
 namespace trivet {
 
+struct AddressWords;
+
 struct InterfaceView {
   InterfaceId number = 0;
   std::string name;  // of the system: eth1
@@ -69,16 +71,26 @@ class ForwardingState {
   [[nodiscard]] NetworkId network_of(const IpAddress& address, const InterfaceView& interface) const noexcept;
   // An own address of either scope; null for foreign ones. Does not look at the role.
   [[nodiscard]] const OwnAddress* find_address(const IpAddress& address) const noexcept;
+  [[nodiscard]] const OwnAddress* find_address(const Ipv4Address& address) const noexcept;
+  [[nodiscard]] const OwnAddress* find_address(const Ipv6Address& address) const noexcept;
   // True when this node answers for the address now: scope own, or scope master while master.
   [[nodiscard]] bool answers_for(const IpAddress& address) const noexcept;
   // Longest prefix match; null when there is none. A route without `via` is connected.
   [[nodiscard]] const Route* find_route(const IpAddress& destination) const noexcept;
+  [[nodiscard]] const Route* find_route(const Ipv4Address& destination) const noexcept;
+  [[nodiscard]] const Route* find_route(const Ipv6Address& destination) const noexcept;
+  // True for the address of all hosts (all bits of the host set, or none: RFC 919, RFC 1122 section 3.3.6) of any of
+  // the networks. Networks of two addresses or one have none (RFC 3021).
+  [[nodiscard]] bool is_directed_broadcast(const Ipv4Address& address) const noexcept;
   // The source MAC of frames this node sends on an interface in its role as router or virtual address: the family's
   // virtual MAC while master with virtual MACs, else the interface's own.
   [[nodiscard]] MacAddress router_mac(InterfaceId interface, Family family) const noexcept;
 
  private:
   struct Index;
+  [[nodiscard]] const OwnAddress* find_own(const AddressWords& words, std::uint32_t kind) const noexcept;
+  [[nodiscard]] const Route* find_longest(const AddressWords& words, Family family) const noexcept;
+
   Parts parts_;
   std::unique_ptr<const Index> index_;
 };

@@ -132,7 +132,9 @@ class PacketWorker : public Worker {
   // Derived has: Verdict on_packet(Packet& packet, Batch& batch) noexcept
   void process(Batch& batch) noexcept final {
     for (const std::size_t i : batch.pending()) {
-      batch.decide(i, static_cast<Derived*>(this)->on_packet(batch.packet(i), batch));
+      const Verdict verdict = static_cast<Derived*>(this)->on_packet(batch.packet(i), batch);
+      // Most pass on: those cost no decision.
+      if (verdict != Verdict::next() || batch.verdict(i) != Verdict::next()) batch.decide(i, verdict);
     }
   }
 };

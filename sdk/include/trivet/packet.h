@@ -10,6 +10,7 @@
 #include <span>
 
 #include "trivet/net/address.h"
+#include "trivet/net/checksum.h"
 #include "trivet/wire/headers.h"
 
 namespace trivet {
@@ -162,7 +163,23 @@ struct Packet {
 // (later fragments, other protocols). The checksum's change is computed from the bytes that change.
 void rewrite_source(Packet& packet, const IpAddress& address, std::uint16_t port) noexcept;
 void rewrite_destination(Packet& packet, const IpAddress& address, std::uint16_t port) noexcept;
+// The same where the caller knows the address that is replaced, and has computed once what that changes:
+// ChecksumDelta::of(old_address.bytes, address.bytes). The packet is of that family.
+void rewrite_source(Packet& packet, const Ipv4Address& address, std::uint16_t port, ChecksumDelta delta) noexcept;
+void rewrite_source(Packet& packet, const Ipv6Address& address, std::uint16_t port, ChecksumDelta delta) noexcept;
+void rewrite_destination(Packet& packet, const Ipv4Address& address, std::uint16_t port, ChecksumDelta delta) noexcept;
+void rewrite_destination(Packet& packet, const Ipv6Address& address, std::uint16_t port, ChecksumDelta delta) noexcept;
 // Hop limit - 1 with the IPv4 header checksum. The caller has seen that it is above 1.
-void decrement_hop_limit(Packet& packet) noexcept;
+inline void decrement_hop_limit(Packet& packet) noexcept {
+  if (!packet.is(packet_class::ipv4)) {
+    --packet.ipv6().hop_limit;
+    return;
+  }
+  wire::Ipv4Header& ip = packet.ipv4();
+  // One less in the upper byte of its word is -0x0100, in one's complement 0xfeff (RFC 1624).
+  const std::uint32_t sum = std::uint32_t{static_cast<std::uint16_t>(~ip.checksum.value())} + 0xfeffU;
+  ip.checksum = static_cast<std::uint16_t>(~((sum & 0xffffU) + (sum >> 16U)));
+  --ip.hop_limit;
+}
 
 }  // namespace trivet

@@ -15,19 +15,32 @@ namespace trivet::ones_complement {
   return static_cast<std::uint16_t>(sum);
 }
 
+// The same for sums of a few words, below 2^24.
+[[nodiscard]] constexpr std::uint16_t fold_few(std::uint32_t sum) noexcept {
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  return static_cast<std::uint16_t>(sum);
+}
+
 // new - old, as a value in 0..0xfffe: "no change" is always 0, so that it changes no field.
 [[nodiscard]] constexpr std::uint16_t difference(std::uint64_t new_sum, std::uint16_t old_folded) noexcept {
   const std::uint16_t value = fold(new_sum + static_cast<std::uint16_t>(~old_folded));
   return value == 0xffffU ? std::uint16_t{0} : value;
 }
 
-// RFC 1624, equation 3.
+// RFC 1624, equation 3. `delta`: the sum of a few differences.
 [[nodiscard]] constexpr std::uint16_t update_complete(std::uint16_t field, std::uint32_t delta) noexcept {
-  return static_cast<std::uint16_t>(~fold(std::uint64_t{static_cast<std::uint16_t>(~field)} + delta));
+  return static_cast<std::uint16_t>(~fold_few(std::uint32_t{static_cast<std::uint16_t>(~field)} + delta));
 }
 
 [[nodiscard]] constexpr std::uint16_t update_partial(std::uint16_t field, std::uint32_t delta) noexcept {
-  return fold(std::uint64_t{field} + delta);
+  return fold_few(std::uint32_t{field} + delta);
+}
+
+// difference() of two words.
+[[nodiscard]] constexpr std::uint16_t word_difference(std::uint16_t new_word, std::uint16_t old_word) noexcept {
+  const std::uint16_t value = fold_few(std::uint32_t{new_word} + static_cast<std::uint16_t>(~old_word));
+  return value == 0xffffU ? std::uint16_t{0} : value;
 }
 
 }  // namespace trivet::ones_complement

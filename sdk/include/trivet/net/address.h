@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -26,6 +27,13 @@ struct MacAddress {
   }
   [[nodiscard]] constexpr bool is_zero() const { return *this == MacAddress{}; }
   constexpr auto operator<=>(const MacAddress&) const = default;
+  // Written out here and below: the default compares arrays byte by byte, or by a call.
+  constexpr bool operator==(const MacAddress& other) const noexcept {
+    using Words = std::array<std::uint16_t, 3>;
+    const auto left = std::bit_cast<Words>(bytes);
+    const auto right = std::bit_cast<Words>(other.bytes);
+    return ((left[0] ^ right[0]) | (left[1] ^ right[1]) | (left[2] ^ right[2])) == 0;
+  }
 
   static constexpr MacAddress broadcast() { return {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}; }
 };
@@ -46,6 +54,9 @@ struct Ipv4Address {
   [[nodiscard]] constexpr bool is_loopback() const { return bytes[0] == 127; }
   [[nodiscard]] constexpr bool is_broadcast() const { return number() == 0xffffffffU; }
   constexpr auto operator<=>(const Ipv4Address&) const = default;
+  constexpr bool operator==(const Ipv4Address& other) const noexcept {
+    return std::bit_cast<std::uint32_t>(bytes) == std::bit_cast<std::uint32_t>(other.bytes);
+  }
 };
 
 struct Ipv6Address {
@@ -60,6 +71,12 @@ struct Ipv6Address {
     return *this == loopback;
   }
   constexpr auto operator<=>(const Ipv6Address&) const = default;
+  constexpr bool operator==(const Ipv6Address& other) const noexcept {
+    using Words = std::array<std::uint64_t, 2>;
+    const auto left = std::bit_cast<Words>(bytes);
+    const auto right = std::bit_cast<Words>(other.bytes);
+    return ((left[0] ^ right[0]) | (left[1] ^ right[1])) == 0;
+  }
 };
 
 enum class Family : std::uint8_t { ipv4 = 4, ipv6 = 6 };
@@ -86,6 +103,9 @@ class IpAddress {
   }
   [[nodiscard]] constexpr bool is_multicast() const { return is_v4() ? v4().is_multicast() : v6().is_multicast(); }
   constexpr auto operator<=>(const IpAddress&) const = default;
+  constexpr bool operator==(const IpAddress& other) const noexcept {
+    return family_ == other.family_ && Ipv6Address{bytes_} == Ipv6Address{other.bytes_};
+  }
 
  private:
   std::array<std::uint8_t, 16> bytes_{};
