@@ -5,7 +5,7 @@ set -euo pipefail
 
 build="g++ cmake ninja-build ccache pkg-config libboost1.81-dev libspdlog-dev libfmt-dev libtomlplusplus-dev
   nlohmann-json3-dev libcli11-dev libpcap-dev libmnl-dev libbpf-dev libxdp-dev clang-19 libxxhash-dev
-  libgtest-dev libgmock-dev libbenchmark-dev"
+  libgtest-dev libgmock-dev libbenchmark-dev valgrind"
 lab="python3 iproute2 nftables nginx-light curl ethtool procps iputils-ping"
 check="tshark tcpdump clang-tidy-19 clang-format-14 libclang-rt-19-dev python3 iperf3"
 bench="haproxy libnginx-mod-stream wrk iperf3 nghttp2-client python3-matplotlib $lab"

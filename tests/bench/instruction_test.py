@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Instructions that a packet costs from receive to transmit, held below a limit.
+
+Usage: instruction_test.py PACKET_COST      PACKET_COST: the program of that name, built for release
+
+Counts by callgrind, which repeats exactly, so limits need a margin only for compilers. Without valgrind the test fails:
+a limit that nobody checks is none.
+"""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+# Section of packet_cost: instructions a packet at most. Whoever makes something slower on purpose raises a number here
+# and says why.
+LIMITS = {
+    "forward/ipv4": 1450,
+    "reverse/ipv4": 1660,
+    "routed/ipv4": 1150,
+    "forward/ipv6": 1430,
+    "reverse/ipv6": 1630,
+    "routed/ipv6": 1110,
+}
+# What one more module that wants every packet and does nothing may add to "forward".
+IDLE_MODULE_LIMIT = 14
+
+
+def measure(program, folder):
+    """Instructions a packet by section."""
+    out = os.path.join(folder, "out")
+    command = ["valgrind", "--tool=callgrind", "--collect-atstart=no", f"--callgrind-out-file={out}", program]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    if run.returncode != 0:
+        sys.exit(f"{' '.join(command)} ended with status {run.returncode}:\n{run.stdout}{run.stderr}")
+    packets = dict((name, int(count)) for name, count in (line.split() for line in run.stdout.splitlines()))
+    result = {}
+    for path in glob.glob(out + "*"):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        trigger = re.search(r"^desc: Trigger: Client Request: (\S+)$", text, re.MULTILINE)
+        total = re.search(r"^(?:totals|summary): (\d+)$", text, re.MULTILINE)
+        if trigger and total:
+            result[trigger[1]] = int(total[1]) / packets[trigger[1]]
+    return result
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    if shutil.which("valgrind") is None:
+        sys.exit("instruction_test.py: valgrind is missing (Debian: valgrind); scripts/setup.sh installs it")
+    with tempfile.TemporaryDirectory() as folder:
+        cost = measure(sys.argv[1], folder)
+    bad = []
+
+    def judge(name, value, limit):
+        print(f"{name:32} {value:8.1f}  (at most {limit})")
+        if value > limit:
+            bad.append(name)
+
+    for name, limit in LIMITS.items():
+        if name not in cost:
+            sys.exit(f"instruction_test.py: nothing was counted for {name}; sections: {sorted(cost)}")
+        judge(name, cost[name], limit)
+    for family in ("ipv4", "ipv6"):
+        judge(f"an idle module/{family}", cost[f"with-idle-module/{family}"] - cost[f"forward/{family}"],
+              IDLE_MODULE_LIMIT)
+    if bad:
+        sys.exit("too many instructions a packet: " + ", ".join(bad))
+
+
+if __name__ == "__main__":
+    main()
