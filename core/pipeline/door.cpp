@@ -18,15 +18,25 @@ constexpr std::size_t largest_datagram = 65535;
 constexpr MacAddress all_hosts4{{0x01, 0x00, 0x5e, 0, 0, 1}};  // 224.0.0.1: joined by every host (RFC 1112 section 4)
 constexpr MacAddress all_nodes6{{0x33, 0x33, 0, 0, 0, 1}};     // ff02::1 (RFC 4291 section 2.8)
 
-bool is_virtual_mac(const MacAddress& mac, const RoleState& role) noexcept {
+// A MAC as a number: every frame compares several.
+std::uint64_t number_of(const MacAddress& mac) noexcept {
+  std::uint32_t low = 0;
+  std::uint16_t high = 0;
+  std::memcpy(&low, mac.bytes.data(), sizeof low);
+  std::memcpy(&high, mac.bytes.data() + sizeof low, sizeof high);
+  return (std::uint64_t{high} << 32U) | low;
+}
+
+bool is_virtual_mac(std::uint64_t mac, const RoleState& role) noexcept {
   return role.role == Role::master && role.virtual_mac && role.vrid != 0 &&
-         (mac == vrrp_mac(Family::ipv4, role.vrid) || mac == vrrp_mac(Family::ipv6, role.vrid));
+         (mac == number_of(vrrp_mac(Family::ipv4, role.vrid)) || mac == number_of(vrrp_mac(Family::ipv6, role.vrid)));
 }
 
 bool is_for_us(const MacAddress& mac, const InterfaceView& interface, const ForwardingState& state,
                const DoorFilter& filter) noexcept {
-  if (mac == interface.mac) return true;
-  if (!mac.is_multicast()) return is_virtual_mac(mac, state.role());
+  const std::uint64_t number = number_of(mac);
+  if (number == number_of(interface.mac)) return true;
+  if (!mac.is_multicast()) return is_virtual_mac(number, state.role());
   return mac.is_broadcast() || mac == all_hosts4 || mac == all_nodes6 || filter.has(interface.number, mac);
 }
 

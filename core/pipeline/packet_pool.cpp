@@ -15,18 +15,17 @@ class Kind {
         packets_(std::make_unique<Packet[]>(count)),
         in_use_(count, 0),
         // Pages that no packet has used stay untouched.
-        arena_(std::make_unique_for_overwrite<std::uint8_t[]>(count * bytes)) {
-    free_.reserve(count);
-    for (std::size_t i = count; i-- > 0;) free_.push_back(static_cast<std::uint32_t>(i));
+        arena_(std::make_unique_for_overwrite<std::uint8_t[]>(count * bytes)),
+        free_(count) {
+    for (std::size_t i = count; i-- > 0;) free_[free_count_++] = static_cast<std::uint32_t>(i);
   }
 
   [[nodiscard]] bool fits(std::size_t bytes) const { return bytes + PacketPool::headroom <= bytes_; }
-  [[nodiscard]] std::size_t available() const { return free_.size(); }
+  [[nodiscard]] std::size_t available() const { return free_count_; }
 
   [[nodiscard]] Packet* acquire() noexcept {
-    if (free_.empty()) return nullptr;
-    const std::size_t index = free_.back();
-    free_.pop_back();
+    if (free_count_ == 0) return nullptr;
+    const std::size_t index = free_[--free_count_];
     in_use_[index] = 1;
     Packet& packet = packets_[index];
     packet = Packet{};
@@ -47,7 +46,7 @@ class Kind {
     // A second release must not put the packet on the stack twice, not even where assertions are off.
     if (in_use_[index] == 0) return;
     in_use_[index] = 0;
-    free_.push_back(static_cast<std::uint32_t>(index));  // within the reserved capacity
+    free_[free_count_++] = static_cast<std::uint32_t>(index);
   }
 
  private:
@@ -55,7 +54,8 @@ class Kind {
   std::unique_ptr<Packet[]> packets_;
   std::vector<std::uint8_t> in_use_;
   std::unique_ptr<std::uint8_t[]> arena_;
-  std::vector<std::uint32_t> free_;
+  std::vector<std::uint32_t> free_;  // the first free_count_ are a stack
+  std::size_t free_count_ = 0;
 };
 
 }  // namespace

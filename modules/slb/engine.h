@@ -7,7 +7,7 @@
 // takes every port or protocol and sessionid is src, that part does not count. No two servers have sessions whose
 // replies could be the same packet: who comes second takes another target or is refused.
 // Thread: the worker that owns the engine. Memory: all in the constructor, none afterwards. Time: milliseconds that
-// wrap (see milliseconds()).
+// wrap (see milliseconds()). Calls of classify() and decide() can be inlined by including engine_path.h.
 #pragma once
 
 #include <array>
@@ -210,6 +210,8 @@ class Engine {
                                                std::uint32_t now) noexcept;
   template <class Address>
   [[nodiscard]] RefusedFragment& refused_fragment(const Facts<Address>& facts, std::uint64_t& datagram) noexcept;
+  template <class Address>
+  [[nodiscard, gnu::noinline]] Action<Address> refuse_fragment(const Facts<Address>& facts, std::uint32_t now) noexcept;
   template <class Address>
   [[nodiscard, gnu::noinline]] Action<Address> later_fragment_of_target(const Lookup<Address>& lookup,
                                                                         std::uint32_t now) noexcept;

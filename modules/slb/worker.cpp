@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "slb/engine_path.h"
 #include "trivet/forwarding.h"
 #include "trivet/wire/headers.h"
 
@@ -16,7 +17,7 @@ constexpr std::uint32_t sweep_most = 16384;
 constexpr std::uint32_t sweep_most_a_batch = 256;
 constexpr std::uint32_t sweep_pause = 100;  // milliseconds
 
-Icmp icmp_kind(const Packet& packet) {
+[[gnu::noinline]] Icmp icmp_kind(const Packet& packet) {
   const std::uint8_t type = packet.icmp().type;
   if (packet.is(packet_class::icmpv6)) {
     if (type < 128) return Icmp::error;
@@ -31,7 +32,7 @@ Icmp icmp_kind(const Packet& packet) {
   return type == wire::icmp_type::echo_request ? Icmp::echo_request : Icmp::other;
 }
 
-std::uint32_t fragment_id(const Packet& packet) {
+[[gnu::noinline]] std::uint32_t fragment_id(const Packet& packet) {
   if (packet.is(packet_class::ipv4)) return packet.ipv4().id;
   const auto bytes = packet.frame().subspan(packet.fragment_header_offset);
   wire::Ipv6FragmentHeader header;

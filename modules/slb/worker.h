@@ -32,7 +32,7 @@ class BalancerWorker final : public Worker {
  public:
   BalancerWorker(WorkerContext& context, const Snapshot<Directory>& directory, const Handles& handles);
 
-  void process(Batch& batch) noexcept override;
+  [[gnu::flatten]] void process(Batch& batch) noexcept override;
   void tick(Time now) noexcept override;
 
   // Gives the worker its tables. Until then it lets packets pass. On this worker's thread, once.
@@ -57,8 +57,8 @@ class BalancerWorker final : public Worker {
                              const Address& destination, Lookup<Address>& lookup) noexcept;
   template <class Address>
   void apply(Batch& batch, std::size_t at, const Action<Address>& action, Sent& sent) noexcept;
-  void sweep(std::uint32_t now, std::uint32_t most) noexcept;
-  void count_changes() noexcept;
+  [[gnu::noinline]] void sweep(std::uint32_t now, std::uint32_t most) noexcept;
+  [[gnu::noinline]] void count_changes() noexcept;
 
   WorkerContext& context_;
   const Snapshot<Directory>& directory_;

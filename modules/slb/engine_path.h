@@ -1,0 +1,277 @@
+// The part of the engine that every packet goes through, for who is to inline it: engine.h says what it does.
+//
+// Thread: that of the engine. What is rare is in engine.cpp.
+#pragma once
+
+#include <cstdint>
+
+#include "slb/directory.h"
+#include "slb/engine.h"
+#include "slb/session_table.h"
+#include "slb/tcp_state.h"
+#include "trivet/net/words.h"
+#include "trivet/wire/headers.h"
+
+namespace trivet::slb {
+
+namespace path {
+
+inline constexpr std::uint64_t forward_salt = 0xa0761d6478bd642fULL;
+inline constexpr std::uint64_t reverse_salt = 0xe7037ed1a0b428dbULL;
+
+// Becomes an Action of either family.
+struct Refused {
+  Refusal refusal;
+  template <class Address>
+  operator Action<Address>() const noexcept {  // NOLINT(google-explicit-constructor)
+    return {.outcome = Outcome::drop, .refusal = refusal};
+  }
+};
+inline Refused refuse(Refusal refusal) noexcept { return {refusal}; }
+
+template <class Address>
+bool is_tracked(const Session<Address>& session) {
+  return session.state != SessionState::idle;
+}
+
+// Nobody can be answered there (RFC 1812 section 5.3.7, RFC 4291 sections 2.5.2, 2.5.3 and 2.7). The door lets some of
+// them pass: an unspecified source asks for an address, and class E (RFC 1112 section 4) is somebody's private matter.
+inline bool is_bad_source(const Ipv4Address& source) {
+  return source.is_unspecified() || source.is_loopback() || source.bytes[0] >= 224;
+}
+inline bool is_bad_source(const Ipv6Address& source) {
+  if (source.is_multicast()) return true;
+  // The first 15 bytes of :: and ::1 are zero.
+  const auto [high, low] = words_of(source);
+  return high == 0 && (low & ~words_of(Ipv6Address{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff}}).second) == 0 &&
+         source.bytes[15] <= 1;
+}
+
+// Never leaves its link, so its replies would not either (RFC 3927 section 2.7, RFC 4291 section 2.5.6).
+inline bool is_link_local(const Ipv4Address& address) { return address.bytes[0] == 169 && address.bytes[1] == 254; }
+inline bool is_link_local(const Ipv6Address& address) { return address.is_link_local(); }
+
+inline std::uint32_t to_32(std::uint64_t wide) { return static_cast<std::uint32_t>(wide ^ (wide >> 32U)); }
+
+}  // namespace path
+
+template <class Address>
+Engine::Key<Address> Engine::forward_key(const Service& service, const Facts<Address>& facts) noexcept {
+  if (service.session_id == SessionId::client) return {.client = facts.source};
+  return {.client = facts.source, .rest = rest_of(facts.source_port, facts.destination_port, facts.protocol)};
+}
+
+template <class Address>
+std::uint64_t Engine::reverse_rest(const Binding& binding, const Session<Address>& session) noexcept {
+  if (binding.session_id == SessionId::client) return rest_of(0, binding.target_port, binding.protocol);
+  const bool has_ports = session.protocol == wire::ip_protocol::tcp || session.protocol == wire::ip_protocol::udp;
+  const std::uint16_t port = binding.target_port != 0 ? binding.target_port : session.server_port;
+  return rest_of(session.client_port, has_ports ? port : std::uint16_t{0}, session.protocol);
+}
+
+template <class Address>
+Engine::Key<Address> Engine::reply_key(const Facts<Address>& facts, std::uint8_t form) noexcept {
+  constexpr unsigned with_port = reply_form::connection | reply_form::port_protocol | reply_form::port;
+  constexpr unsigned with_protocol = reply_form::connection | reply_form::port_protocol | reply_form::protocol;
+  const std::uint16_t none = 0;
+  return {.client = facts.destination,
+          .rest = rest_of(form == reply_form::connection ? facts.destination_port : none,
+                          (form & with_port) != 0 ? facts.source_port : none,
+                          (form & with_protocol) != 0 ? facts.protocol : std::uint8_t{0})};
+}
+
+template <class Address>
+std::uint32_t Engine::forward_hash(ServerId server, const Key<Address>& key) const noexcept {
+  const auto [high, low] = words_of(key.client);
+  const std::uint64_t client = fold_multiply(high ^ seed_, low ^ path::forward_salt);
+  const std::uint64_t rest = (std::uint64_t{server} << 40U) | key.rest;
+  return path::to_32(fold_multiply(client ^ rest, seed_ ^ path::reverse_salt)) & ~1U;
+}
+
+template <class Address>
+std::uint32_t Engine::reverse_hash(const Address& target, const Key<Address>& key) const noexcept {
+  const auto [high, low] = words_of(key.client);
+  const auto [target_high, target_low] = words_of(target);
+  const std::uint64_t client = fold_multiply(high ^ seed_, low ^ path::reverse_salt);
+  const std::uint64_t both = fold_multiply(target_high ^ client, target_low ^ seed_ ^ path::forward_salt);
+  return path::to_32(fold_multiply(both ^ key.rest, seed_ ^ path::forward_salt)) | 1U;
+}
+
+template <class Address>
+void Engine::classify(Lookup<Address>& lookup) const noexcept {
+  const Facts<Address>& facts = lookup.facts;
+  lookup.direction = Direction::neither;
+  lookup.refusal = Refusal::none;
+  lookup.service = nullptr;
+  if (facts.has_ports) {
+    lookup.service = directory_->find_exact(facts.destination, facts.destination_port, facts.protocol);
+  }
+  if (lookup.service != nullptr || directory_->is_server(facts.destination)) {
+    lookup.direction = Direction::forward;
+    if (path::is_bad_source(facts.source)) lookup.refusal = Refusal::bad_source;
+    if (path::is_link_local(facts.source)) lookup.refusal = Refusal::link_local;
+    if (lookup.refusal != Refusal::none) return;
+    if (lookup.service == nullptr) {
+      lookup.service =
+          directory_->find_service(facts.destination, facts.destination_port, facts.protocol, facts.has_ports);
+    }
+    // Without a service it is refused before the table is asked.
+    lookup.hash =
+        lookup.service == nullptr ? 0 : forward_hash(lookup.service->number, forward_key(*lookup.service, facts));
+  } else {
+    const std::uint8_t* const forms = directory_->index<Address>().reply_forms.find({facts.source});
+    if (forms == nullptr) return;
+    lookup.direction = Direction::reverse;
+    lookup.reply_forms = *forms;
+    const auto first = static_cast<std::uint8_t>(*forms & -*forms);
+    lookup.hash = reverse_hash(facts.source, reply_key(facts, first));
+  }
+  lookup.probe = table<Address>().probe(lookup.hash);
+}
+
+template <class Address>
+Action<Address> Engine::decide(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+  switch (lookup.direction) {
+    case Direction::neither:
+      return {};
+    case Direction::forward:
+      return forward(lookup, now);
+    case Direction::reverse:
+      return reverse(lookup, now);
+  }
+  return {};
+}
+
+template <class Address>
+Session<Address>* Engine::find_forward(const Lookup<Address>& lookup, const Key<Address>& key,
+                                       std::uint32_t now) noexcept {
+  Session<Address>* session = sessions_of<Address>().find(lookup.probe, [&](const Session<Address>& record) {
+    if (record.forward_hash != lookup.hash || !(record.client == key.client) ||
+        rest_of(record.client_port, record.server_port, record.protocol) != key.rest) {
+      return false;
+    }
+    const Binding& binding = directory_->bindings[record.binding];
+    return record.epoch == binding.epoch && binding.server == lookup.service->number;
+  });
+  if (session != nullptr && has_expired(*session, now)) {
+    ++tally_.expired;
+    remove(*session);
+    session = nullptr;
+  }
+  return session;
+}
+
+template <class Address>
+Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
+                                       std::uint32_t now) noexcept {
+  return find_reverse(target, key, hash, table<Address>().probe(hash), now);
+}
+
+template <class Address>
+Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
+                                       const typename SessionTable<Address>::Probe& probe, std::uint32_t now) noexcept {
+  Session<Address>* session = sessions_of<Address>().find(probe, [&](const Session<Address>& record) {
+    if (record.reverse_hash != hash || !record.has_reverse || !(record.client == key.client)) return false;
+    const Binding& binding = directory_->bindings[record.binding];
+    return record.epoch == binding.epoch && reverse_rest(binding, record) == key.rest &&
+           binding.template target_address<Address>() == target;
+  });
+  if (session != nullptr && has_expired(*session, now)) {
+    ++tally_.expired;
+    remove(*session);
+    session = nullptr;
+  }
+  return session;
+}
+
+template <class Address>
+Action<Address> Engine::forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+  const Facts<Address>& facts = lookup.facts;
+  if (lookup.refusal != Refusal::none) return path::refuse(lookup.refusal);
+  if (facts.part != Part::whole) return path::refuse(Refusal::fragment);
+  if (facts.icmp == Icmp::error) return path::refuse(Refusal::icmp_error);
+  if (lookup.service == nullptr) return path::refuse(Refusal::no_service);
+  const Key<Address> key = forward_key(*lookup.service, facts);
+  Session<Address>* session = find_forward(lookup, key, now);
+  if (session != nullptr && path::is_tracked(*session) && opens_connection(facts.tcp_flags) &&
+      may_be_replaced(session->state, session->has_reverse ? Visibility::both_ways : Visibility::client_only)) {
+    ++tally_.replaced;
+    remove(*session);
+    session = nullptr;
+  }
+  if (session == nullptr) return begin_session(lookup, key, now);
+  // A session of a client takes in flows that begin later. One of them may be what another server's session already is
+  // at the target.
+  const Binding& binding = directory_->bindings[session->binding];
+  const std::uint8_t rivals = binding.more_specific_forms<Address>();
+  if (rivals != 0 && (facts.protocol != wire::ip_protocol::tcp || opens_connection(facts.tcp_flags)) &&
+      is_claimed(binding, facts, rivals, now)) {
+    return path::refuse(Refusal::session_conflict);
+  }
+  return send_to_target(*session, facts, now);
+}
+
+template <class Address>
+Action<Address> Engine::send_to_target(Session<Address>& session, const Facts<Address>& facts,
+                                       std::uint32_t now) noexcept {
+  const Binding& binding = directory_->bindings[session.binding];
+  touch(session, facts, Side::client, now);
+  count_in(servers_[binding.server], facts.bytes);
+  count_in(targets_[binding.target], facts.bytes);
+  return {.outcome = binding.dsr ? Outcome::to_target_dsr : Outcome::to_target,
+          .refusal = Refusal::none,
+          .port = binding.target_port != 0 ? binding.target_port : facts.destination_port,
+          .delta = binding.template to_target<Address>(),
+          .address = &binding.template target_address<Address>()};
+}
+
+template <class Address>
+Action<Address> Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+  const Facts<Address>& facts = lookup.facts;
+  if (facts.part == Part::later_fragment) return later_fragment_of_target(lookup, now);
+  // Errors carry what they are about inside: they cannot be told from the target's own traffic.
+  if (facts.icmp == Icmp::error) return {};
+  Session<Address>* session = nullptr;
+  for (std::uint8_t left = lookup.reply_forms; left != 0 && session == nullptr;
+       left &= static_cast<std::uint8_t>(left - 1)) {
+    const auto form = static_cast<std::uint8_t>(left & -left);
+    if (form == reply_form::port && !facts.has_ports) continue;
+    const Key<Address> key = reply_key(facts, form);
+    session = left == lookup.reply_forms ? find_reverse(facts.source, key, lookup.hash, lookup.probe, now)
+                                         : find_reverse(facts.source, key, reverse_hash(facts.source, key), now);
+  }
+  if (session == nullptr) return {};
+  if (facts.part != Part::whole) return refuse_fragment(facts, now);
+  const Binding& binding = directory_->bindings[session->binding];
+  touch(*session, facts, Side::target, now);
+  count_out(servers_[binding.server], facts.bytes);
+  count_out(targets_[binding.target], facts.bytes);
+  // Sessions of a server that takes every port keep it: target and server port are the same.
+  return {.outcome = Outcome::to_client,
+          .refusal = Refusal::none,
+          .port = binding.server_port != 0 ? binding.server_port : facts.source_port,
+          .delta = binding.template to_client<Address>(),
+          .address = &binding.template server_address<Address>()};
+}
+
+template <class Address>
+void Engine::touch(Session<Address>& session, const Facts<Address>& facts, Side from, std::uint32_t now) noexcept {
+  const Binding& binding = directory_->bindings[session.binding];
+  if (session.state == SessionState::established && is_plain(facts.tcp_flags)) {
+    session.expires = now + binding.idle_timeout;
+    return;
+  }
+  if (!path::is_tracked(session)) {
+    session.expires = now + (session.protocol == wire::ip_protocol::udp ? binding.flow_timeout : binding.idle_timeout);
+    return;
+  }
+  const SessionState before = session.state;
+  session.state =
+      next_state(before, facts.tcp_flags, from, session.has_reverse ? Visibility::both_ways : Visibility::client_only);
+  // A closed connection is not kept by its last acknowledgements, nor a reset one by more resets.
+  if (before == SessionState::closed) return;
+  if (is_reset(before) && (facts.tcp_flags & wire::TcpHeader::rst) != 0) return;
+  session.expires = now + timeout_of(session.state, binding.idle_timeout);
+}
+
+}  // namespace trivet::slb
