@@ -22,7 +22,8 @@ class AfPacketBackend : public IoBackend {
     const KernelAddresses addresses = options_.take ? KernelAddresses::take : KernelAddresses::refuse;
     auto guard = KernelGuard::take(spec.name, addresses, options_.warn);
     if (!guard) return std::unexpected(guard.error());
-    auto packets = AfPacketInterface::open(std::move(*guard), workers, options_.warn);
+    const Workers all{workers, spec.threads};
+    auto packets = AfPacketInterface::open(std::move(*guard), all, options_.warn);
     if (!packets) return fail("interface " + spec.name + ": " + packets.error().text);
     if (spec.access == "raw") {
       options_.note(who + ": raw");
@@ -31,7 +32,7 @@ class AfPacketBackend : public IoBackend {
     std::string reason = why_no_zero_copy(spec.name, (*packets)->interface_index());
     if (spec.access == "xdp" || reason.empty()) {
       const XskMode mode = reason.empty() ? XskMode::zero_copy : XskMode::copy;
-      auto opened = AfXdpInterface::open(*packets, spec.name, workers, mode, store_);
+      auto opened = AfXdpInterface::open(*packets, spec.name, all, mode, store_);
       if (opened) {
         options_.note(who + ": xdp: " + (*opened)->description() + (reason.empty() ? "" : "; " + reason));
         return std::move(*opened);

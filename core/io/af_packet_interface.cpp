@@ -54,7 +54,7 @@ Result<void> join_group(const std::vector<RxRing>& rings, bool& outgoing_ignored
 
 }  // namespace
 
-AfPacketPort::AfPacketPort(RxRing data, std::optional<RxRing> critical, std::optional<RxRing> local,
+AfPacketPort::AfPacketPort(std::optional<RxRing> data, std::optional<RxRing> critical, std::optional<RxRing> local,
                            FileDescriptor transmit)
     : data_(std::move(data)),
       critical_(std::move(critical)),
@@ -67,7 +67,7 @@ std::size_t AfPacketPort::receive(PacketPool& pool, std::span<Packet*> out) noex
     const std::size_t left = out.size() - count;
     count += local_->receive(pool, out.subspan(count, left - left / 2));
   }
-  count += data_.receive(pool, out.subspan(count));
+  if (data_) count += data_->receive(pool, out.subspan(count));
   if (count == 0) {
     // An interface that goes down leaves an error that poll() reports until somebody reads it.
     constexpr std::uint32_t rounds = 64;
@@ -85,7 +85,7 @@ std::size_t AfPacketPort::receive(PacketPool& pool, std::span<Packet*> out) noex
 void AfPacketPort::clear_errors() noexcept {
   if (critical_) critical_->clear_error();
   if (local_) local_->clear_error();
-  data_.clear_error();
+  if (data_) data_->clear_error();
 }
 
 void AfPacketPort::transmit(PacketPool& pool, std::span<Packet* const> packets) noexcept {
@@ -97,7 +97,7 @@ std::vector<int> AfPacketPort::poll_fds() const {
   std::vector<int> fds;
   if (critical_) fds.push_back(critical_->fd());
   if (local_) fds.push_back(local_->fd());
-  fds.push_back(data_.fd());
+  if (data_) fds.push_back(data_->fd());
   return fds;
 }
 
@@ -105,7 +105,7 @@ PortCounters AfPacketPort::counters() const noexcept {
   PortCounters counters;
   counters.rx_frames = rx_frames_.load(std::memory_order_relaxed);
   counters.rx_bytes = rx_bytes_.load(std::memory_order_relaxed);
-  counters.rx_dropped = data_.dropped();
+  if (data_) counters.rx_dropped = data_->dropped();
   if (critical_) counters.rx_dropped += critical_->dropped();
   if (local_) counters.rx_dropped += local_->dropped();
   counters.tx_frames = transmit_.frames();
@@ -114,21 +114,20 @@ PortCounters AfPacketPort::counters() const noexcept {
   return counters;
 }
 
-Result<std::unique_ptr<AfPacketInterface>> AfPacketInterface::open(std::unique_ptr<KernelGuard> guard,
-                                                                   std::size_t workers,
+Result<std::unique_ptr<AfPacketInterface>> AfPacketInterface::open(std::unique_ptr<KernelGuard> guard, Workers workers,
                                                                    std::function<void(const std::string&)> warn) {
   std::unique_ptr<AfPacketInterface> interface {
     new AfPacketInterface { std::move(guard), std::move(warn) }
   };
-  if (auto done = interface->open_ports(std::max<std::size_t>(workers, 1)); !done) {
+  if (auto done = interface->open_ports(workers); !done) {
     return std::unexpected(done.error());
   }
   return interface;
 }
 
-Result<void> AfPacketInterface::open_ports(std::size_t workers) {
+Result<void> AfPacketInterface::open_ports(Workers workers) {
   const int index = guard_->interface_index();
-  queues_.workers = workers;
+  queues_.workers = workers.receiving;
   auto settings = TxSocket::open(index);
   if (!settings) return std::unexpected(settings.error());
   settings_ = std::move(*settings);
@@ -136,7 +135,9 @@ Result<void> AfPacketInterface::open_ports(std::size_t workers) {
   std::vector<RxRing> rings;
   rings.reserve(queues_.count());
   for (std::size_t queue = 0; queue < queues_.count(); ++queue) {
-    const RxRingSizes sizes = queue < workers ? data_ring : queue == queues_.critical() ? critical_ring : local_ring;
+    const RxRingSizes sizes = queue < workers.receiving     ? data_ring
+                              : queue == queues_.critical() ? critical_ring
+                                                            : local_ring;
     auto ring = RxRing::open(index, sizes);
     if (!ring) return std::unexpected(ring.error());
     rings.push_back(std::move(*ring));
@@ -147,17 +148,19 @@ Result<void> AfPacketInterface::open_ports(std::size_t workers) {
   if (auto done = install_filter({}); !done) return done;
   for (RxRing& ring : rings) ring.accept_frames(outgoing_ignored ? Outgoing::ignored : Outgoing::filter);
 
-  for (std::size_t worker = 0; worker < workers; ++worker) {
+  for (std::size_t worker = 0; worker < workers.all; ++worker) {
     auto transmit = TxSocket::open(index);
     if (!transmit) return std::unexpected(transmit.error());
+    std::optional<RxRing> data;
+    if (worker < workers.receiving) data.emplace(std::move(rings[worker]));
     std::optional<RxRing> critical;
     std::optional<RxRing> local;
     if (worker == 0) {
       critical.emplace(std::move(rings[queues_.critical()]));
       local.emplace(std::move(rings[queues_.local()]));
     }
-    ports_.push_back(std::make_unique<AfPacketPort>(std::move(rings[worker]), std::move(critical), std::move(local),
-                                                    std::move(*transmit)));
+    ports_.push_back(
+        std::make_unique<AfPacketPort>(std::move(data), std::move(critical), std::move(local), std::move(*transmit)));
   }
   return {};
 }

@@ -3,6 +3,7 @@
 // Thread: control, but for the ports (see packet_io.h).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <functional>
@@ -20,10 +21,19 @@
 
 namespace trivet::core {
 
+// The workers of an interface: all send, the first `receiving` receive.
+struct Workers {
+  Workers(std::size_t count, std::size_t threads)
+      : all(std::max<std::size_t>(count, 1)), receiving(std::clamp<std::size_t>(threads, 1, all)) {}
+  std::size_t all;
+  std::size_t receiving;
+};
+
 class AfPacketPort : public PacketPort {
  public:
-  // `critical` and `local` only for the first worker.
-  AfPacketPort(RxRing data, std::optional<RxRing> critical, std::optional<RxRing> local, FileDescriptor transmit);
+  // `data` for workers that receive, `critical` and `local` only for the first worker.
+  AfPacketPort(std::optional<RxRing> data, std::optional<RxRing> critical, std::optional<RxRing> local,
+               FileDescriptor transmit);
 
   // Critical frames first, up to a full burst. Then local ones, which leave half of what is left to data.
   std::size_t receive(PacketPool& pool, std::span<Packet*> out) noexcept override;
@@ -34,7 +44,7 @@ class AfPacketPort : public PacketPort {
  private:
   void clear_errors() noexcept;
 
-  RxRing data_;
+  std::optional<RxRing> data_;
   std::optional<RxRing> critical_;
   std::optional<RxRing> local_;
   TxSocket transmit_;
@@ -46,7 +56,7 @@ class AfPacketPort : public PacketPort {
 class AfPacketInterface : public InterfaceIo {
  public:
   [[nodiscard]] static Result<std::unique_ptr<AfPacketInterface>> open(std::unique_ptr<KernelGuard> guard,
-                                                                       std::size_t workers,
+                                                                       Workers workers,
                                                                        std::function<void(const std::string&)> warn);
 
   PacketPort& port(std::size_t worker) override { return *ports_.at(worker); }
@@ -58,7 +68,7 @@ class AfPacketInterface : public InterfaceIo {
  private:
   AfPacketInterface(std::unique_ptr<KernelGuard> guard, std::function<void(const std::string&)> warn)
       : guard_(std::move(guard)), warn_(std::move(warn)) {}
-  Result<void> open_ports(std::size_t workers);
+  Result<void> open_ports(Workers workers);
   Result<void> install_filter(const std::vector<IpAddress>& own);
   [[nodiscard]] bool change_membership(int option, unsigned short type, const MacAddress& mac);
   void listen_to_all();

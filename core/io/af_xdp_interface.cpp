@@ -103,7 +103,7 @@ PortCounters AfXdpPort::counters() const noexcept {
 }
 
 Result<std::unique_ptr<AfXdpInterface>> AfXdpInterface::open(std::unique_ptr<AfPacketInterface>& packets,
-                                                             const std::string& name, std::size_t workers, XskMode mode,
+                                                             const std::string& name, Workers workers, XskMode mode,
                                                              UmemStore& store) {
   std::unique_ptr<AfXdpInterface> interface {
     new AfXdpInterface { name, packets->interface_index(), mode }
@@ -116,11 +116,12 @@ Result<std::unique_ptr<AfXdpInterface>> AfXdpInterface::open(std::unique_ptr<AfP
   interface->program_.emplace(std::move(*program));
   if (auto done = interface->open_queues(store); !done) return std::unexpected(done.error());
 
-  workers = std::max<std::size_t>(workers, 1);
-  for (std::size_t worker = 0; worker < workers; ++worker) {
+  for (std::size_t worker = 0; worker < workers.all; ++worker) {
     std::vector<XskQueue*> queues;
-    for (std::size_t i = worker; i < interface->queues_.size(); i += workers) {
-      queues.push_back(interface->queues_[i].get());
+    if (worker < workers.receiving) {
+      for (std::size_t i = worker; i < interface->queues_.size(); i += workers.receiving) {
+        queues.push_back(interface->queues_[i].get());
+      }
     }
     interface->ports_.push_back(
         std::make_unique<AfXdpPort>(packets->port(worker), std::move(queues), interface->mtu_, wire_of(name)));

@@ -3,9 +3,9 @@
 //
 // Built around an AfPacketInterface, which keeps the kernel off, lets addresses in, and has the queues of control
 // frames. These hold what the program passes on: control frames, frames that fit no buffer (super-frames at the generic
-// hook), and frames of queues without a socket. Queue q belongs to worker q modulo the number of workers; a worker
-// without a queue of its own sends by its packet socket, as does any worker what AF_XDP cannot carry.
-// Thread: control, but for the ports (see packet_io.h).
+// hook), and frames of queues without a socket. Queue q belongs to worker q modulo the number of workers that receive;
+// a worker without a queue of its own sends by its packet socket, as does any worker what AF_XDP cannot carry. Thread:
+// control, but for the ports (see packet_io.h).
 #pragma once
 
 #include <atomic>
@@ -56,7 +56,7 @@ class AfXdpInterface : public InterfaceIo {
  public:
   // Takes `packets` over only when it succeeds. `store` lives longer.
   [[nodiscard]] static Result<std::unique_ptr<AfXdpInterface>> open(std::unique_ptr<AfPacketInterface>& packets,
-                                                                    const std::string& name, std::size_t workers,
+                                                                    const std::string& name, Workers workers,
                                                                     XskMode mode, UmemStore& store);
   AfXdpInterface(const AfXdpInterface&) = delete;
   AfXdpInterface& operator=(const AfXdpInterface&) = delete;

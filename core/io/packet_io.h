@@ -51,6 +51,7 @@ struct InterfaceSpec {
   InterfaceId number = 0;
   std::string name;
   std::string access = "auto";
+  std::size_t threads = 1;  // of its workers, the first so many receive; all send
   bool operator==(const InterfaceSpec&) const = default;
 };
 

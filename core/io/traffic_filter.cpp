@@ -17,7 +17,7 @@ constexpr std::uint32_t ipv4_protocol_at = 9;
 constexpr std::uint32_t ipv4_source_at = 12;
 constexpr std::uint32_t ipv4_destination_at = 16;
 constexpr std::uint32_t ipv6_next_header_at = 6;
-constexpr std::uint32_t ipv6_source_end_at = 20;  // the last four bytes
+constexpr std::uint32_t ipv6_source_at = 8;
 constexpr std::uint32_t ipv6_destination_at = 24;
 constexpr std::uint32_t ipv6_payload_at = 40;
 
@@ -58,13 +58,16 @@ class Program {
     go_to_queue(queue);
   }
 
-  // Spreads over the data queues by two words that mix evenly into the quotient; both directions of a flow meet.
-  void spread(std::uint32_t first_word_at, std::uint32_t second_word_at) {
+  // Spreads over the data queues by both addresses, which lie behind each other, `words` in all. Both directions of a
+  // flow meet. The same function as owner_of() for packets whose far side is unknown (core/pipeline/steering.h).
+  void spread(std::uint32_t addresses_at, unsigned words) {
     if (queues_.workers > 1) {
-      load32(first_word_at);
-      emit(BPF_MISC | BPF_TAX, 0);
-      load32(second_word_at);
-      emit(BPF_ALU | BPF_XOR | BPF_X, 0);
+      load32(addresses_at);
+      for (unsigned i = 1; i < words; ++i) {
+        emit(BPF_MISC | BPF_TAX, 0);
+        load32(addresses_at + 4 * i);
+        emit(BPF_ALU | BPF_XOR | BPF_X, 0);
+      }
       emit(BPF_ALU | BPF_MUL | BPF_K, 0x9e3779b1U);
       emit(BPF_ALU | BPF_RSH | BPF_K, 16);
       emit(BPF_ALU | BPF_MOD | BPF_K, static_cast<std::uint32_t>(queues_.workers));
@@ -102,7 +105,7 @@ void add_ipv4(Program& program, QueueLayout queues, const std::vector<IpAddress>
     if (!address.is_v4() || ++count > max_filtered_addresses) continue;
     program.match(word_at(address, 0), queues.local());
   }
-  program.spread(ipv4_source_at, ipv4_destination_at);
+  program.spread(ipv4_source_at, 2);
 }
 
 void add_ipv6(Program& program, QueueLayout queues, const std::vector<IpAddress>& own) {
@@ -128,7 +131,7 @@ void add_ipv6(Program& program, QueueLayout queues, const std::vector<IpAddress>
     const std::uint32_t words[4] = {word_at(address, 0), word_at(address, 1), word_at(address, 2), word_at(address, 3)};
     program.match_words(ipv6_destination_at, words, queues.local());
   }
-  program.spread(ipv6_source_end_at, ipv6_destination_at + 12);
+  program.spread(ipv6_source_at, 8);
 }
 
 }  // namespace

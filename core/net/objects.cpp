@@ -42,7 +42,7 @@ NetObjects read_objects(const ConfigView& config) {
     object.spec.number = static_cast<InterfaceId>(section->index);
     object.spec.name = section->text("name").value_or("");
     object.spec.access = section->text("access").value_or("auto");
-    object.threads = static_cast<std::size_t>(section->integer("threads").value_or(1));
+    object.spec.threads = static_cast<std::size_t>(section->integer("threads").value_or(1));
     object.state = section->state;
     objects.interfaces.push_back(std::move(object));
   }

@@ -21,7 +21,6 @@ namespace trivet::core {
 struct InterfaceObject {
   InterfaceSpec spec;
   LifeCycle state = LifeCycle::enabled;
-  std::size_t threads = 1;
   bool operator==(const InterfaceObject&) const = default;
 };
 

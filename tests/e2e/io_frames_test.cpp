@@ -216,7 +216,7 @@ TEST_F(IoFramesRaw, WithSeveralWorkersEachFlowStaysOnOneAndControlOnTheFirst) {
   {
     const InNamespace inside{lab_.full_name("node")};
     backend = core::make_af_packet_backend({});
-    auto opened = backend->open({.number = 1, .name = "n0", .access = "raw"}, 3);
+    auto opened = backend->open({.number = 1, .name = "n0", .access = "raw", .threads = 3}, 3);
     ASSERT_TRUE(opened) << opened.error().text;
     io = std::move(*opened);
   }

@@ -359,7 +359,7 @@ TEST_F(IoXdp, SeveralQueuesAreDealtToTheWorkers) {
   {
     const InNamespace inside{lab_.full_name("node")};
     backend = core::make_af_packet_backend(std::move(options));
-    auto opened = backend->open({.number = 1, .name = "q0", .access = "xdp"}, 2);
+    auto opened = backend->open({.number = 1, .name = "q0", .access = "xdp", .threads = 2}, 2);
     ASSERT_TRUE(opened) << opened.error().text;
     io = std::move(*opened);
   }
@@ -405,7 +405,7 @@ TEST_F(IoXdp, AWorkerWithoutAQueueSendsAllTheSame) {
   {
     const InNamespace inside{lab_.full_name("node")};
     backend = core::make_af_packet_backend({});
-    auto opened = backend->open({.number = 1, .name = "n0", .access = "xdp"}, 2);
+    auto opened = backend->open({.number = 1, .name = "n0", .access = "xdp", .threads = 2}, 2);
     ASSERT_TRUE(opened) << opened.error().text;
     io = std::move(*opened);
   }
