@@ -17,10 +17,12 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <thread>
 
 #include "core/app/config_file.h"
 #include "core/app/node.h"
 #include "core/app/tools.h"
+#include "core/app/worker_count.h"
 #include "core/app/worker_thread.h"
 #include "core/cli/control_server.h"
 #include "core/io/af_packet.h"
@@ -33,6 +35,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr auto farewell_limit = std::chrono::seconds{1};
+constexpr auto last_run_limit = std::chrono::seconds{1};
 
 std::string instance_name(int instance) {
   return instance == 0 ? std::string("trivetd") : "trivetd-" + std::to_string(instance);
@@ -124,13 +127,17 @@ class Daemon {
         log_timer_(context_),
         start_(std::chrono::steady_clock::now()) {}
 
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+  ~Daemon() { end_workers(); }  // after an exception; else they have ended
+
   int run(Background& background) {
     const auto text = read_config_file(options_.config_file);
     if (!text) {
       std::cerr << options_.config_file.string() << ": " << text.error().text << '\n';
       return 1;
     }
-    make_node();
+    make_node(configured_workers(*text, options_.config_file.string()));
     const Problems problems = node_->configure(*text, options_.config_file.string(), now());
     print(problems);
     if (problems.has_errors()) return 1;
@@ -146,12 +153,13 @@ class Daemon {
     wait_for_signal();
     summarize_log();
     background.started();
-    log_->write(LogLevel::info, "core", "started with " + options_.config_file.string());
+    const std::string workers = threads_.size() == 1 ? "" : ", " + std::to_string(threads_.size()) + " workers";
+    log_->write(LogLevel::info, "core", "started with " + options_.config_file.string() + workers);
     step();
     context_.run();
     farewell();
     server->reset();
-    threads_.clear();
+    end_workers();
     node_.reset();
     backend_.reset();
     log_->write(LogLevel::info, "core", "stopped");
@@ -163,7 +171,7 @@ class Daemon {
     return Time{std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - start_)};
   }
 
-  void make_node() {
+  void make_node(std::size_t workers) {
     AfPacketOptions io;
     io.take = options_.take;
     io.run_dir = options_.run_dir;
@@ -177,6 +185,7 @@ class Daemon {
     node.io = backend_.get();
     node.loader = loader_.get();
     node.seed = (std::uint64_t{std::random_device{}()} << 32U) | std::random_device{}();
+    node.workers = workers;
     node.worker_mode = WorkerMode::own_threads;
     node.log = [this](LogLevel level, LogKind kind, std::string_view module, std::string_view line) {
       log_->write(level, kind, module, line);
@@ -189,6 +198,28 @@ class Daemon {
     for (std::size_t number = 0; number < node_->worker_count(); ++number) {
       threads_.push_back(std::make_unique<WorkerThread>(node_->worker(number), [this] { return now(); }));
     }
+    for (auto& thread : threads_) thread->start();
+  }
+
+  // A worker that is stuck cannot be ended, nor what it uses taken apart: then the process goes as it is. What it has
+  // changed on interfaces is given back all the same (see kernel_guard.h).
+  void end_workers() {
+    for (auto& thread : threads_) thread->stop();
+    const auto have_ended = [this] {
+      return std::ranges::all_of(threads_, [](const auto& thread) { return thread->has_ended(); });
+    };
+    const auto limit = std::chrono::steady_clock::now() + last_run_limit;
+    while (!have_ended() && std::chrono::steady_clock::now() < limit) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+    if (!have_ended()) {
+      log_->write(LogLevel::error, "core", "a worker does not end; the process ends without it");
+      log_.reset();
+      std::error_code ignored;
+      std::filesystem::remove(pid_file_path(options_.run_dir, options_.instance), ignored);
+      ::_exit(1);
+    }
+    threads_.clear();
   }
 
   void watch_links() {

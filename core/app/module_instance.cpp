@@ -36,6 +36,7 @@ class RecordingSetup final : public Setup {
   void must_stand_after(std::string module, std::string why) override {
     declaration_.constraints.push_back({std::move(module), std::move(why), false});
   }
+  void steering(const Steering& steering) override { declaration_.steering = &steering; }
 
   [[nodiscard]] const std::string& first_error() const { return first_error_; }
 

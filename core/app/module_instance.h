@@ -38,6 +38,7 @@ struct Declaration {
   std::vector<CommandDeclaration> commands;
   std::vector<TopicDeclaration> topics;
   std::vector<Constraint> constraints;
+  const Steering* steering = nullptr;  // the module object's
 };
 
 // A module object with its descriptor and declaration.

@@ -7,10 +7,13 @@
 #include "core/app/module_host.h"
 #include "core/app/module_instance.h"
 #include "core/app/prepared_config.h"
+#include "core/app/worker_count.h"
+#include "core/app/worker_watch.h"
 #include "core/bus/event_bus.h"
 #include "core/cli/core_commands.h"
 #include "core/net/interface_manager.h"
 #include "core/net/topology.h"
+#include "core/pipeline/exchange.h"
 #include "core/pipeline/shared_state.h"
 #include "trivet/topics/neighbors.h"
 
@@ -67,7 +70,10 @@ class Node::Implementation final : public ControlSink {
   void adopt(PreparedConfig& prepared, Time now);
   void update_chains();
   void update_ports();
+  void make_workers();
+  void warn_of_other_workers(const ConfigView& next, Problems& problems) const;
   bool run_workers(Time now);
+  void watch_workers(Time now);
   bool run_timers(Time now);
   void settle(Time now);
 
@@ -77,6 +83,9 @@ class Node::Implementation final : public ControlSink {
   SharedState shared;
   Random random;
   std::vector<std::unique_ptr<ForwardingWorker>> workers;
+  std::optional<Exchange> exchange;  // of several workers
+  WorkerWatch watch;
+  std::size_t wanted_workers = 0;  // by the first configuration
   HostServices services;
   Bus& bus;
   InterfaceManager interfaces;
@@ -100,6 +109,7 @@ Node::Implementation::Implementation(NodeOptions given)
     : options(std::move(given)),
       shared(registry, options.workers, default_neighbors, options.seed),
       random(options.seed),
+      watch(options.workers),
       bus(event_bus.join("core", core_rank)),
       interfaces(*options.io, options.workers),
       topology(bus, interfaces, shared),
@@ -109,15 +119,25 @@ Node::Implementation::Implementation(NodeOptions given)
   services.cells = &registry.add_thread();
   services.random = &random;
   services.log = options.log ? options.log : [](LogLevel, LogKind, std::string_view, std::string_view) {};
+  make_workers();
+  subscribe();
+}
+
+void Node::Implementation::make_workers() {
+  std::vector<Exchange::Member> members;
   for (std::size_t number = 0; number < options.workers; ++number) {
     WorkerConfig config;
     config.number = number;
     config.pool = options.pool;
+    config.egress = EgressLimits{}.share_of(options.workers);
     config.seed = random();
     workers.push_back(std::make_unique<ForwardingWorker>(config, shared));
     if (options.wake_control) workers.back()->set_wake_control(options.wake_control);
+    members.push_back(workers.back()->member());
   }
-  subscribe();
+  if (workers.size() <= 1) return;
+  exchange.emplace(std::move(members));
+  for (auto& worker : workers) worker->join(*exchange);
 }
 
 Node::Implementation::~Implementation() {
@@ -224,6 +244,7 @@ Problems Node::Implementation::configure(std::string_view text, const std::strin
     prepared.reset();
   }
   if (!prepared) return problems;
+  warn_of_other_workers(prepared->view, problems);
   current = now;
   if (is_configured) {
     const ConfigDiff changes = diff(view, prepared->view);
@@ -241,13 +262,31 @@ Problems Node::Implementation::configure(std::string_view text, const std::strin
   return problems;
 }
 
+// Sessions belong to a worker by their client's address and the number of workers, so that number stays.
+void Node::Implementation::warn_of_other_workers(const ConfigView& next, Problems& problems) const {
+  const std::size_t wanted = configured_workers(next);
+  if (!is_configured || wanted == wanted_workers) return;
+  Position where;
+  for (const SectionView* section : next.all("interface")) {
+    if (where.line == 0 || section->integer("threads").value_or(1) == static_cast<std::int64_t>(wanted)) {
+      where = section->where("threads");
+    }
+  }
+  problems.warning(where, "threads: the number of workers changes from " + std::to_string(wanted_workers) + " to " +
+                              std::to_string(wanted) + " when the node is started again, not by a reload");
+}
+
 void Node::Implementation::apply(PreparedConfig prepared, Time now) {
   stop_removed(prepared, now);
   tree = std::move(prepared.tree);
   schema = std::move(prepared.schema);
   view = std::move(prepared.view);
 
+  if (!is_configured) wanted_workers = configured_workers(view);
   NetObjects objects = read_objects(view);
+  for (InterfaceObject& object : objects.interfaces) {
+    object.spec.threads = std::min(object.spec.threads, workers.size());
+  }
   bool role_has_writer = false;
   for (const PreparedConfig::Entry& entry : prepared.modules) {
     for (const auto& topic : entry.instance().declaration().topics) {
@@ -327,7 +366,7 @@ void Node::Implementation::update_chains() {
       if (running == nullptr || running->failed || running->host->module_workers().size() != workers.size()) continue;
       const Declaration& declaration = running->instance->declaration();
       entries.push_back({running->host->id(), declaration.classes, running->host->module_workers()[number].get(),
-                         declaration.urgency});
+                         declaration.urgency, declaration.steering});
     }
     workers[number]->set_chain(std::move(entries), [finished, leaving] {
       if (--*finished != 0) return;
@@ -382,6 +421,18 @@ bool Node::Implementation::run_timers(Time now) {
   return busy;
 }
 
+// Who is stuck holds sessions that nobody else can serve: the process ends, so that the peer takes over.
+void Node::Implementation::watch_workers(Time now) {
+  if (options.worker_mode != WorkerMode::own_threads || fatal || now < watch.poll_at()) return;
+  std::vector<std::uint64_t> runs;
+  for (const auto& worker : workers) runs.push_back(worker->runs());
+  if (const auto stuck = watch.look(runs, now)) {
+    fatal = "worker " + std::to_string(*stuck) + " is stuck: it has finished no run for more than a second";
+    log(LogLevel::error, *fatal);
+  }
+  for (auto& worker : workers) worker->neighbors_changed();  // wakes those that sleep
+}
+
 void Node::Implementation::settle(Time now) {
   current = now;
   event_bus.deliver();
@@ -404,6 +455,7 @@ void Node::Implementation::step(Time now) {
     if (!busy && event_bus.idle()) break;
   }
   settle(now);
+  watch_workers(now);
   shared.epochs().collect();
 }
 
@@ -416,6 +468,8 @@ Time Node::Implementation::poll_at() const {
   }
   if (options.worker_mode == WorkerMode::inline_in_step) {
     for (const auto& worker : workers) next = std::min(next, worker->poll_at());
+  } else if (!fatal) {
+    next = std::min(next, watch.poll_at());
   }
   return next;
 }

@@ -33,7 +33,7 @@ struct NodeOptions {
   IoBackend* io = nullptr;         // outlives the node
   ModuleLoader* loader = nullptr;  // outlives the node
   std::uint64_t seed = 1;
-  std::size_t workers = 1;
+  std::size_t workers = 1;  // 1..max_workers; see worker_count.h
   WorkerMode worker_mode = WorkerMode::inline_in_step;
   PoolSizes pool;
   // Every log line, with the module that wrote it ("core" for the node itself).

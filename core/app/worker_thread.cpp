@@ -1,11 +1,13 @@
 #include "core/app/worker_thread.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
 #include <system_error>
 #include <vector>
 
@@ -13,7 +15,7 @@ namespace trivet::core {
 
 namespace {
 
-// A worker sleeps at most this long, so that its watchdog sees a sign of life.
+// A worker sleeps at most this long, whatever wake-up may have been lost.
 constexpr Duration longest_sleep = std::chrono::milliseconds{500};
 
 void drain_event(int fd) {
@@ -28,15 +30,26 @@ WorkerThread::WorkerThread(ForwardingWorker& worker, std::function<Time()> clock
     : worker_(worker), clock_(std::move(clock)), wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   if (wake_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
   worker_.set_wake_worker([this] { wake(); });
-  thread_ = std::thread([this] { run(); });
 }
 
 WorkerThread::~WorkerThread() {
-  stopping_.store(true, std::memory_order_release);
-  wake();
-  thread_.join();
+  stop();
+  if (thread_.joinable()) thread_.join();
   worker_.set_wake_worker({});
   ::close(wake_fd_);
+}
+
+void WorkerThread::start() {
+  has_ended_.store(false, std::memory_order_relaxed);
+  thread_ = std::thread([this] {
+    run();
+    has_ended_.store(true, std::memory_order_release);
+  });
+}
+
+void WorkerThread::stop() {
+  stopping_.store(true, std::memory_order_release);
+  wake();
 }
 
 void WorkerThread::wake() {
@@ -46,11 +59,12 @@ void WorkerThread::wake() {
 }
 
 void WorkerThread::run() {
+  // For top and ps; its failure changes nothing.
+  static_cast<void>(::pthread_setname_np(::pthread_self(), ("worker " + std::to_string(worker_.number())).c_str()));
   std::vector<pollfd> fds;
   std::uint64_t version = ~worker_.ports_version();
   while (!stopping_.load(std::memory_order_acquire)) {
     const bool busy = worker_.run_once(clock_());
-    runs_.fetch_add(1, std::memory_order_relaxed);
     if (busy) continue;
     if (version != worker_.ports_version()) {
       version = worker_.ports_version();

@@ -1,6 +1,8 @@
 // Runs one forwarding worker on a thread of its own: run_once() while there is work, else sleep in poll().
 //
-// Sleeps until a port is readable, the control thread wakes it, or the worker's own deadline. No spinning.
+// Sleeps until a port is readable, the control thread or another worker wakes it, or the worker's own deadline. No
+// spinning. Workers wake each other: of several, all are made before the first is started, and all have ended before
+// the first is destroyed.
 #pragma once
 
 #include <atomic>
@@ -19,10 +21,12 @@ class WorkerThread {
   WorkerThread(ForwardingWorker& worker, std::function<Time()> clock);
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
-  ~WorkerThread();  // ends the thread after its present run
+  ~WorkerThread();  // as stop(), and waits for it
 
-  // Runs of the worker so far, for a watchdog: a busy or sleeping worker counts on, a stuck one does not.
-  [[nodiscard]] std::uint64_t runs() const noexcept { return runs_.load(std::memory_order_relaxed); }
+  void start();
+  // The thread ends after its present run. A worker that is stuck never does: has_ended() tells.
+  void stop();
+  [[nodiscard]] bool has_ended() const noexcept { return has_ended_.load(std::memory_order_acquire); }
 
  private:
   void run();
@@ -32,7 +36,7 @@ class WorkerThread {
   std::function<Time()> clock_;
   int wake_fd_;
   std::atomic<bool> stopping_{false};
-  std::atomic<std::uint64_t> runs_{0};
+  std::atomic<bool> has_ended_{true};
   std::thread thread_;
 };
 

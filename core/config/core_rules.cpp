@@ -42,10 +42,6 @@ bool check_host_address(const SectionView& section, std::string_view key, Proble
 void check_interfaces(const ConfigView& config, Problems& problems) {
   std::map<std::string, const SectionView*> by_name;
   for (const SectionView* interface : config.all("interface")) {
-    if (const auto threads = interface->integer("threads"); threads && *threads > 1) {
-      problems.warning(interface->where("threads"), "threads " + std::to_string(*threads) + " of " + title(*interface) +
-                                                        " has no effect yet: one worker serves all interfaces");
-    }
     const std::string name = interface->text("name").value_or("");
     if (name.empty()) {
       problems.error(interface->where("name"), title(*interface) + " has no name, such as: name eth1");

@@ -26,6 +26,7 @@ struct ChainEntry {
   PacketClass classes;       // what it asked for in Setup::wants()
   Worker* worker = nullptr;  // of this forwarding worker; lives longer than the chain
   PuntUrgency urgency = PuntUrgency::normal;
+  const Steering* steering = nullptr;  // lives as long as `worker`
 };
 
 // What one worker's packets met in one module. Written by the worker, read by any thread.

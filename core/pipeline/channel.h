@@ -88,6 +88,10 @@ class Channel {
   std::size_t drain(ControlSink& sink, std::size_t budget);
   // Calls the worker's hook, unless it has been called since the worker looked last.
   void wake_worker();
+  // Calls it in any case. Any thread.
+  void call_worker() const {
+    if (wake_worker_) wake_worker_();
+  }
 
   // --- worker ---
   [[nodiscard]] PuntResult punt(ModuleId module, PuntUrgency urgency, const Packet& packet) noexcept;

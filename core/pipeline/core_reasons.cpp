@@ -29,6 +29,8 @@ CoreReasons CoreReasons::declare(MetricsRegistry& registry) {
   reasons.bad_frame = reason("bad-frame", "a frame to transmit is too short or longer than the MTU");
   reasons.control_queue_full = reason("control-queue-full", "the worker does not keep up with the node's own frames");
   reasons.icmp_rate_limited = reason("icmp-rate-limited", "an ICMP error was not sent because of the rate limit");
+  reasons.worker_queue_full =
+      reason("worker-queue-full", "the worker to which the packet belongs does not keep up with what others receive");
   reasons.icmp_no_source =
       reason("icmp-no-source", "an ICMP error was not sent: the network has no real address of that family");
   return reasons;

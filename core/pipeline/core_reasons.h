@@ -34,6 +34,7 @@ struct CoreReasons {
   DropReason bad_frame;              // transmit: shorter than an Ethernet header, or longer than the MTU
   DropReason control_queue_full;     // a frame of the control thread: the worker does not keep up
   DropReason icmp_rate_limited;      // an ICMP error that was not sent, because of the rate limit
+  DropReason worker_queue_full;      // the worker that owns the packet does not keep up with those who receive for it
   DropReason icmp_no_source;         // an ICMP error that was not sent: no real address to send it from
 
   [[nodiscard]] DropReason of(DoorDrop drop) const { return door[static_cast<std::size_t>(drop)]; }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <type_traits>
 
 #include "core/pipeline/fragment.h"
@@ -322,18 +321,10 @@ void Egress::deliver_to_group(Packet* packet, const Hop& hop) noexcept {
     const InterfaceView* const interface = forwarding_->interface(number);
     if (interface == nullptr || !interface->up) continue;
     if (last != 0) {
-      Packet* const copy = pool_->acquire(packet->length);
+      Packet* const copy = pool_->copy_of(*packet);
       if (copy == nullptr) {
         cells_->drop(reasons_->no_buffer);
       } else {
-        std::uint8_t* const buffer = copy->buffer;
-        std::uint8_t* const data = copy->data;
-        const std::uint32_t capacity = copy->capacity;
-        *copy = *packet;
-        copy->buffer = buffer;
-        copy->data = data;
-        copy->capacity = capacity;
-        std::memcpy(copy->data, packet->data, packet->length);
         finish(copy, Origin::originated, mac, last);
       }
     }
@@ -350,6 +341,8 @@ void Egress::report_use(const NeighborTable::Found& found, NetworkId network, co
 
 void Egress::park(Packet* packet, Origin origin, const Hop& hop, std::uint32_t version) noexcept {
   if (!has_link(hop)) return refuse(packet, origin, reasons_->no_link, IcmpError::address_unreachable);
+  packet = keep(packet);
+  if (packet == nullptr) return;
   Park::Index index = park_.find(hop.network, hop.address);
   const bool is_new = index == Park::none;
   if (is_new) {
@@ -363,6 +356,15 @@ void Egress::park(Packet* packet, Origin origin, const Hop& hop, std::uint32_t v
   if (park_.add(index, {packet, origin, hop.interface, hop.share})) return;
   drop(packet, reasons_->park_full);
   if (is_new) park_.close(index);
+}
+
+// Another worker's buffer is lent for a run, not for as long as a neighbour may take to answer.
+Packet* Egress::keep(Packet* packet) noexcept {
+  if (pool_->owns(packet)) return packet;
+  Packet* const copy = pool_->copy_of(*packet);
+  if (copy == nullptr) cells_->drop(reasons_->no_buffer);
+  pool_->release(packet);
+  return copy;
 }
 
 std::expected<Park::Index, DropReason> Egress::open_queue(const Hop& hop, std::uint32_t version) noexcept {

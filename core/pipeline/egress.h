@@ -109,6 +109,8 @@ class Egress {
   [[gnu::noinline]] void deliver(Packet* packet, Origin origin, const Hop& hop) noexcept;
   void deliver_to_group(Packet* packet, const Hop& hop) noexcept;
   void park(Packet* packet, Origin origin, const Hop& hop, std::uint32_t version) noexcept;
+  // The packet in a buffer of this worker's own; null: there was none, and the packet is dropped.
+  [[nodiscard]] Packet* keep(Packet* packet) noexcept;
   // A queue for the packet's neighbour, which has none, and word to `arp`. None: no room, or too many searches.
   [[nodiscard]] std::expected<Park::Index, DropReason> open_queue(const Hop& hop, std::uint32_t version) noexcept;
   void evict(Park::Index queue) noexcept;

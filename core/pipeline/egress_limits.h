@@ -1,6 +1,7 @@
 // Bounds of what egress does beside sending.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -21,6 +22,20 @@ struct EgressLimits {
   // Of "too big" on its own, and of all others together: a scan must not silence path MTU discovery.
   std::uint32_t icmp_errors_per_second = 100;
   std::uint32_t icmp_error_burst = 50;
+
+  // What one of several workers may do, so that all together do what these limits say: rates are divided. What waits
+  // is bounded for each worker, as its buffers are.
+  [[nodiscard]] EgressLimits share_of(std::size_t workers) const {
+    const auto part = [workers](std::uint32_t whole) {
+      return std::max<std::uint32_t>(1, whole / static_cast<std::uint32_t>(std::max<std::size_t>(workers, 1)));
+    };
+    EgressLimits share = *this;
+    share.stranger_searches_per_second = part(stranger_searches_per_second);
+    share.stranger_search_burst = part(stranger_search_burst);
+    share.icmp_errors_per_second = part(icmp_errors_per_second);
+    share.icmp_error_burst = part(icmp_error_burst);
+    return share;
+  }
 };
 
 }  // namespace trivet::core

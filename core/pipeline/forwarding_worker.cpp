@@ -8,6 +8,7 @@
 #include "core/pipeline/door.h"
 #include "core/pipeline/egress.h"
 #include "core/pipeline/module_context.h"
+#include "core/pipeline/steering.h"
 #include "core/pipeline/transmit_queues.h"
 
 namespace trivet::core {
@@ -54,6 +55,7 @@ class ForwardingWorker::Impl {
   struct Loaded {
     Chain chain;
     std::vector<ModuleContext*> contexts;
+    std::vector<const Steering*> steerings;
   };
 
   std::size_t send_outgoing() noexcept;
@@ -61,6 +63,11 @@ class ForwardingWorker::Impl {
   void send_frame(const OutgoingFrame& outgoing) noexcept;
   [[nodiscard]] bool tick(Time now) noexcept;
   std::size_t run_burst(const TransmitQueues::Queue& queue, Time now) noexcept;
+  std::size_t admit(std::span<Packet*> packets) noexcept;
+  std::size_t lend(std::span<Packet*> packets) noexcept;
+  std::size_t run_loans(Time now) noexcept;
+  std::size_t run_loans(std::size_t lender, Time now) noexcept;
+  void run_chain(std::span<Packet* const> packets, Time now) noexcept;
   void carry_out(Packet* packet, Verdict verdict, const ChainEntry& module) noexcept;
   void punt(Packet* packet, const ChainEntry& module) noexcept;
   void take_back_buffers() noexcept;
@@ -79,19 +86,25 @@ class ForwardingWorker::Impl {
   Chain::Outcome outcome_;
   const ForwardingState* forwarding_ = nullptr;  // of this run
   const DoorFilter* filter_ = nullptr;
+  std::uint64_t facts_version_ = 0;
+  Exchange::Desk* desk_ = nullptr;  // null: the only worker
+  Steerer steerer_;
   Time next_tick_ = never;
   std::size_t first_port_ = 0;
   std::uint64_t ports_version_ = 0;
   std::atomic<std::size_t> parked_{0};
+  std::atomic<std::uint64_t> runs_{0};
 };
 
 bool ForwardingWorker::Impl::run_once(Time now) noexcept {
   shared_->epochs().enter(config_.number);
   channel_.worker_looks();
-  const std::uint64_t version = shared_->forwarding_version();  // before the snapshot itself
-  forwarding_ = &shared_->forwarding();
-  filter_ = &shared_->filter();
-  egress_.begin(now, *forwarding_, version);
+  const SharedState::Facts& facts = shared_->facts();
+  forwarding_ = facts.forwarding.get();
+  filter_ = facts.filter.get();
+  facts_version_ = facts.version;
+  egress_.begin(now, *forwarding_, facts.version);
+  if (desk_ != nullptr) desk_->take_home();
 
   const std::size_t tasks = channel_.run_tasks();
   if (tasks != 0) take_back_buffers();
@@ -104,12 +117,15 @@ bool ForwardingWorker::Impl::run_once(Time now) noexcept {
     did += run_burst(queues_.queues()[(first_port_ + i) % ports], now);
   }
   if (ports != 0) first_port_ = (first_port_ + 1) % ports;
+  if (desk_ != nullptr) did += run_loans(now);
   queues_.flush();
+  if (desk_ != nullptr) desk_->send_home();
 
   parked_.store(egress_.parked(), std::memory_order_relaxed);
   channel_.notify_control();
   shared_->epochs().leave(config_.number);
-  return did != 0;
+  runs_.store(runs_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  return desk_ == nullptr ? did != 0 : desk_->stays_awake(did != 0);
 }
 
 std::vector<int> ForwardingWorker::Impl::poll_fds() const {
@@ -175,25 +191,82 @@ std::size_t ForwardingWorker::Impl::run_burst(const TransmitQueues::Queue& queue
   std::array<Packet*, Batch::capacity> packets{};
   const std::size_t count = queue.port->receive(pool_, std::span(packets).first(config_.batch_size));
   if (count == 0) return 0;
-  const std::span<Packet* const> received = std::span(packets).first(count);
-  for (Packet* const packet : received) packet->in_interface = queue.interface;
+  for (Packet* const packet : std::span(packets).first(count)) packet->in_interface = queue.interface;
+  std::size_t size = admit(std::span(packets).first(count));
+  if (desk_ != nullptr) size = lend(std::span(packets).first(size));
+  run_chain(std::span(packets).first(size), now);
+  return count;
+}
+
+// Those that the door lets in are moved to the front. Returns how many.
+std::size_t ForwardingWorker::Impl::admit(std::span<Packet*> packets) noexcept {
   std::array<DoorDrop, Batch::capacity> refused{};
-  examine(received, *forwarding_, *filter_, refused);
+  examine(packets, *forwarding_, *filter_, refused);
   std::size_t size = 0;
-  batch_.reset(now, *forwarding_);
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < packets.size(); ++i) {
     Packet* const packet = packets[i];
     if (refused[i] != DoorDrop::none) {
       egress_.drop(packet, shared_->reasons().of(refused[i]));
-      continue;
+    } else {
+      packets[size++] = packet;
     }
-    batch_.push(*packet);
-    packets[size++] = packet;
   }
-  if (size == 0) return count;
+  return size;
+}
+
+// Those that are this worker's are moved to the front. Returns how many.
+std::size_t ForwardingWorker::Impl::lend(std::span<Packet*> packets) noexcept {
+  std::array<std::uint32_t, Batch::capacity> owners{};
+  const auto self = static_cast<std::uint32_t>(config_.number);
+  steerer_.find_owners(packets, loaded_->steerings, self, static_cast<std::uint32_t>(desk_->workers()), owners);
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    Packet* const packet = packets[i];
+    if (owners[i] == self) {
+      packets[size++] = packet;
+    } else if (!desk_->lend(owners[i], packet, facts_version_)) {
+      egress_.drop(packet, shared_->reasons().worker_queue_full);
+    }
+  }
+  desk_->hand_out();
+  return size;
+}
+
+std::size_t ForwardingWorker::Impl::run_loans(Time now) noexcept {
+  std::size_t count = 0;
+  for (std::size_t i = 1; i < desk_->workers(); ++i) {
+    count += send_outgoing();
+    count += run_loans((config_.number + i) % desk_->workers(), now);
+  }
+  return count;
+}
+
+std::size_t ForwardingWorker::Impl::run_loans(std::size_t lender, Time now) noexcept {
+  std::array<Exchange::Loan, Batch::capacity> loans;
+  std::array<Packet*, Batch::capacity> packets{};
+  const std::size_t count = desk_->borrow(lender, std::span(loans).first(config_.batch_size));
+  std::size_t size = 0;
+  for (const Exchange::Loan& loan : std::span(loans).first(count)) {
+    // What the door said holds for the facts that it was shown: an address may have gone meanwhile.
+    const DoorDrop refused =
+        loan.version == facts_version_ ? DoorDrop::none : examine(*loan.packet, *forwarding_, *filter_);
+    if (refused != DoorDrop::none) {
+      egress_.drop(loan.packet, shared_->reasons().of(refused));
+    } else {
+      packets[size++] = loan.packet;
+    }
+  }
+  run_chain(std::span(packets).first(size), now);
+  return count;
+}
+
+void ForwardingWorker::Impl::run_chain(std::span<Packet* const> packets, Time now) noexcept {
+  if (packets.empty()) return;
+  batch_.reset(now, *forwarding_);
+  for (Packet* const packet : packets) batch_.push(*packet);
   loaded_->chain.run(batch_, outcome_);
   take_back_buffers();
-  for (std::size_t i = 0; i < size; ++i) {
+  for (std::size_t i = 0; i < packets.size(); ++i) {
     const Verdict verdict = outcome_.verdicts[i];
     if (verdict.kind() == Verdict::Kind::next) {
       egress_.drop(packets[i], shared_->reasons().end_of_chain);
@@ -201,7 +274,6 @@ std::size_t ForwardingWorker::Impl::run_burst(const TransmitQueues::Queue& queue
       carry_out(packets[i], verdict, loaded_->chain.entries()[outcome_.entries[i]]);
     }
   }
-  return count;
 }
 
 void ForwardingWorker::Impl::carry_out(Packet* packet, Verdict verdict, const ChainEntry& module) noexcept {
@@ -251,11 +323,13 @@ WorkerContext& ForwardingWorker::Impl::make_context(ModuleId module) {
 
 void ForwardingWorker::Impl::set_chain(std::vector<ChainEntry> entries, std::move_only_function<void()> done) {
   std::vector<ModuleContext*> contexts;
+  std::vector<const Steering*> steerings;
   for (const ChainEntry& entry : entries) {
     static_cast<void>(make_context(entry.module));
     contexts.push_back(contexts_[entry.module].get());
+    if (entry.steering != nullptr) steerings.push_back(entry.steering);
   }
-  auto next = std::make_unique<Loaded>(Chain(std::move(entries), counts_), std::move(contexts));
+  auto next = std::make_unique<Loaded>(Chain(std::move(entries), counts_), std::move(contexts), std::move(steerings));
   // The former chain ends up in the closure, which is destroyed on this thread. Ticks of a new module are due at once.
   channel_.push_task(
       [this, next = std::move(next)]() mutable {
@@ -282,6 +356,9 @@ void ForwardingWorker::Impl::set_ports(const std::vector<PortEntry>& ports, std:
 ForwardingWorker::ForwardingWorker(WorkerConfig config, SharedState& shared)
     : impl_(std::make_unique<Impl>(config, shared)) {}
 ForwardingWorker::~ForwardingWorker() = default;
+
+Exchange::Member ForwardingWorker::member() { return {&impl_->pool_, &impl_->channel_}; }
+void ForwardingWorker::join(Exchange& exchange) { impl_->desk_ = &exchange.desk(impl_->config_.number); }
 
 bool ForwardingWorker::run_once(Time now) noexcept { return impl_->run_once(now); }
 Time ForwardingWorker::poll_at() const noexcept { return impl_->poll_at(); }
@@ -326,6 +403,8 @@ std::size_t ForwardingWorker::drain(ControlSink& sink, std::size_t budget) {
 std::size_t ForwardingWorker::tasks_pending() const noexcept { return impl_->channel_.tasks_pending(); }
 const ModuleCounts& ForwardingWorker::module_counts(ModuleId module) const { return impl_->counts_.at(module); }
 std::size_t ForwardingWorker::parked() const noexcept { return impl_->parked_.load(std::memory_order_relaxed); }
+std::uint64_t ForwardingWorker::runs() const noexcept { return impl_->runs_.load(std::memory_order_relaxed); }
+const PacketPool& ForwardingWorker::pool() const noexcept { return impl_->pool_; }
 std::size_t ForwardingWorker::number() const noexcept { return impl_->config_.number; }
 
 }  // namespace trivet::core

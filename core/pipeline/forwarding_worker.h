@@ -10,7 +10,11 @@
 //
 // One run: tasks; frames of the control thread; parked packets whose neighbour has been resolved or timed out; modules'
 // ticks when due; then for each port, beginning with another one each time, a burst of up to batch_size frames through
-// door, chain and egress, with frames of the control thread again before each burst; then transmit.
+// door, chain and egress, with frames of the control thread again before each burst; then likewise what other workers
+// have lent; then transmit.
+//
+// With other workers (join()): what has passed the door and belongs to another one is lent to it (see steering.h and
+// exchange.h) and meets chain and egress there.
 #pragma once
 
 #include <array>
@@ -25,6 +29,7 @@
 #include "core/pipeline/chain.h"
 #include "core/pipeline/channel.h"
 #include "core/pipeline/egress_limits.h"
+#include "core/pipeline/exchange.h"
 #include "core/pipeline/packet_pool.h"
 #include "core/pipeline/shared_state.h"
 #include "trivet/host.h"
@@ -74,6 +79,10 @@ class ForwardingWorker {
   void set_wake_control(std::function<void()> hook);
   void set_wake_worker(std::function<void()> hook);
 
+  // For the exchange, and which desk is this worker's: config.number. Before any of its workers runs.
+  [[nodiscard]] Exchange::Member member();
+  void join(Exchange& exchange);
+
   // The context for a module's Worker on this worker; the same for the same id. Owned here, until this object ends.
   [[nodiscard]] WorkerContext& make_context(ModuleId module);
   // Replaces the chain: entries in the order of the modules line; those without a Worker are left out by the caller.
@@ -101,6 +110,10 @@ class ForwardingWorker {
   // For `show`: readable at any time.
   [[nodiscard]] const ModuleCounts& module_counts(ModuleId module) const;
   [[nodiscard]] std::size_t parked() const noexcept;
+  // Runs that have ended: a sign of life.
+  [[nodiscard]] std::uint64_t runs() const noexcept;
+  // Buffers that nobody uses. Not while it runs.
+  [[nodiscard]] const PacketPool& pool() const noexcept;
   [[nodiscard]] std::size_t number() const noexcept;
 
  private:

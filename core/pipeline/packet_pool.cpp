@@ -1,6 +1,8 @@
 #include "core/pipeline/packet_pool.h"
 
 #include <cassert>
+#include <cstring>
+#include <functional>
 
 namespace trivet::core {
 
@@ -67,7 +69,7 @@ struct PacketPool::Storage {
   Kind large;
 };
 
-PacketPool::PacketPool(PoolSizes sizes) : storage_(std::make_unique<Storage>(sizes)) {}
+PacketPool::PacketPool(PoolSizes sizes) : sizes_(sizes), storage_(std::make_unique<Storage>(sizes)) {}
 PacketPool::~PacketPool() = default;
 
 Packet* PacketPool::acquire(std::size_t bytes) noexcept {
@@ -81,9 +83,29 @@ void PacketPool::release(Packet* packet) noexcept {
   } else if (storage_->large.owns(packet)) {
     storage_->large.release(packet);
   } else {
-    assert(false && "a packet of another pool");
+    assert(return_ != nullptr && "a packet of another pool");
+    if (return_ != nullptr) return_->give_back(packet);
   }
 }
+
+Packet* PacketPool::copy_of(const Packet& packet) noexcept {
+  Packet* const copy = acquire(packet.length);
+  if (copy == nullptr) return nullptr;
+  std::uint8_t* const buffer = copy->buffer;
+  std::uint8_t* const data = copy->data;
+  const std::uint32_t capacity = copy->capacity;
+  *copy = packet;
+  copy->buffer = buffer;
+  copy->data = data;
+  copy->capacity = capacity;
+  std::memcpy(copy->data, packet.data, packet.length);
+  return copy;
+}
+
+bool PacketPool::owns(const Packet* packet) const noexcept {
+  return storage_->small.owns(packet) || storage_->large.owns(packet);
+}
+bool PacketPool::is_large(const Packet* packet) const noexcept { return storage_->large.owns(packet); }
 
 std::size_t PacketPool::available_small() const noexcept { return storage_->small.available(); }
 std::size_t PacketPool::available_large() const noexcept { return storage_->large.available(); }

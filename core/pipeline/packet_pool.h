@@ -1,8 +1,8 @@
 // Packet buffers of one worker: a bounded set, made once, handed out and taken back without allocation.
 //
 // Thread: the worker that owns the pool (the control thread has a pool of its own). Ownership: the pool's memory; a
-// packet that acquire() gave is the caller's until release(). Releasing a foreign or free packet is a programmer's
-// error and asserted.
+// packet that acquire() gave is the caller's until release(). Releasing a free packet is a programmer's error and
+// asserted. A packet of another worker's pool may be released here when there is somebody who takes it home.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +22,15 @@ struct PoolSizes {
   std::size_t large_bytes = 65536 + 512;  // super-frames
 };
 
+// Who takes packets of other pools back to them. Thread: the worker that owns the pool which has been given them.
+class PacketReturn {
+ public:
+  virtual void give_back(Packet* packet) noexcept = 0;
+
+ protected:
+  ~PacketReturn() = default;
+};
+
 class PacketPool {
  public:
   static constexpr std::size_t headroom = 128;
@@ -35,12 +44,24 @@ class PacketPool {
   // for what fits them. Null when that kind is used up.
   [[nodiscard]] Packet* acquire(std::size_t bytes) noexcept;
   void release(Packet* packet) noexcept;
+  // A packet of this pool with the same bytes and metadata; null as acquire(). The original stays the caller's.
+  [[nodiscard]] Packet* copy_of(const Packet& packet) noexcept;
   [[nodiscard]] std::size_t available_small() const noexcept;
   [[nodiscard]] std::size_t available_large() const noexcept;
 
+  // Any thread:
+  [[nodiscard]] bool owns(const Packet* packet) const noexcept;
+  [[nodiscard]] bool is_large(const Packet* packet) const noexcept;  // of this pool's
+  [[nodiscard]] const PoolSizes& sizes() const noexcept { return sizes_; }
+
+  // Before the worker runs.
+  void set_return(PacketReturn* taker) noexcept { return_ = taker; }
+
  private:
   struct Storage;
+  PoolSizes sizes_;
   std::unique_ptr<Storage> storage_;
+  PacketReturn* return_ = nullptr;
 };
 
 }  // namespace trivet::core

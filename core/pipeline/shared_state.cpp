@@ -9,21 +9,26 @@ SharedState::SharedState(MetricsRegistry& metrics, std::size_t workers, std::siz
     : metrics_(&metrics),
       reasons_(CoreReasons::declare(metrics)),
       neighbors_(neighbor_capacity, seed),
-      forwarding_owner_(std::make_shared<const ForwardingState>(ForwardingState::Parts{})),
-      filter_owner_(std::make_shared<const DoorFilter>()),
-      forwarding_(forwarding_owner_.get()),
-      filter_(filter_owner_.get()),
+      facts_owner_(std::make_shared<const Facts>(
+          Facts{.forwarding = std::make_shared<const ForwardingState>(ForwardingState::Parts{}),
+                .filter = std::make_shared<const DoorFilter>(),
+                .version = 1})),
+      facts_(facts_owner_.get()),
       epochs_(workers) {}
 
 void SharedState::publish_forwarding(std::shared_ptr<const ForwardingState> next) {
-  forwarding_.store(next.get(), std::memory_order_release);
-  forwarding_version_.fetch_add(1, std::memory_order_release);  // after it: see forwarding_version()
-  epochs_.retire(std::exchange(forwarding_owner_, std::move(next)));
+  publish({.forwarding = std::move(next), .filter = facts_owner_->filter});
 }
 
 void SharedState::publish_filter(std::shared_ptr<const DoorFilter> next) {
-  filter_.store(next.get(), std::memory_order_release);
-  epochs_.retire(std::exchange(filter_owner_, std::move(next)));
+  publish({.forwarding = facts_owner_->forwarding, .filter = std::move(next)});
+}
+
+void SharedState::publish(Facts next) {
+  next.version = facts_owner_->version + 1;
+  auto owner = std::make_shared<const Facts>(std::move(next));
+  facts_.store(owner.get(), std::memory_order_release);
+  epochs_.retire(std::exchange(facts_owner_, std::move(owner)));
 }
 
 }  // namespace trivet::core

@@ -34,16 +34,16 @@ class SharedState {
   void publish_forwarding(std::shared_ptr<const ForwardingState> next);
   void publish_filter(std::shared_ptr<const DoorFilter> next);
 
-  [[nodiscard]] const ForwardingState& forwarding() const noexcept {
-    return *forwarding_.load(std::memory_order_acquire);
-  }
-  // Number of the snapshot, for what a worker keeps about it. Read before forwarding(): what is then kept under an
-  // older number than its own is given up once more than needed, never too late.
-  [[nodiscard]] std::uint64_t forwarding_version() const noexcept {
-    return forwarding_version_.load(std::memory_order_acquire);
-  }
-  [[nodiscard]] const DoorFilter& filter() const noexcept { return *filter_.load(std::memory_order_acquire); }
-  [[nodiscard]] std::shared_ptr<const ForwardingState> forwarding_owner() const { return forwarding_owner_; }
+  // Both snapshots as one, so that a worker which takes them together has what belongs together.
+  struct Facts {
+    std::shared_ptr<const ForwardingState> forwarding;
+    std::shared_ptr<const DoorFilter> filter;
+    std::uint64_t version = 0;  // another one with each publication
+  };
+  [[nodiscard]] const Facts& facts() const noexcept { return *facts_.load(std::memory_order_acquire); }
+  [[nodiscard]] const ForwardingState& forwarding() const noexcept { return *facts().forwarding; }
+  [[nodiscard]] const DoorFilter& filter() const noexcept { return *facts().filter; }
+  [[nodiscard]] std::shared_ptr<const ForwardingState> forwarding_owner() const { return facts_owner_->forwarding; }
 
   [[nodiscard]] MetricsRegistry& metrics() { return *metrics_; }
   [[nodiscard]] const CoreReasons& reasons() const { return reasons_; }
@@ -51,14 +51,13 @@ class SharedState {
   [[nodiscard]] Epochs& epochs() { return epochs_; }
 
  private:
+  void publish(Facts next);
+
   MetricsRegistry* metrics_;
   CoreReasons reasons_;
   NeighborTable neighbors_;
-  std::shared_ptr<const ForwardingState> forwarding_owner_;
-  std::shared_ptr<const DoorFilter> filter_owner_;
-  std::atomic<const ForwardingState*> forwarding_;
-  std::atomic<std::uint64_t> forwarding_version_{1};
-  std::atomic<const DoorFilter*> filter_;
+  std::shared_ptr<const Facts> facts_owner_;
+  std::atomic<const Facts*> facts_;
   Epochs epochs_;
 };
 

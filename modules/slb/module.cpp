@@ -50,6 +50,7 @@ void destroy_module(Module* module) { delete module; }
 void BalancerModule::declare(Setup& setup) {
   declare_keys(setup);
   setup.wants(packet_class::ipv4 | packet_class::ipv6);
+  setup.steering(steering_);
   for (const RefusalName& entry : refusal_names) {
     handles_.drops[static_cast<std::size_t>(entry.refusal)] = setup.drop_reason(entry.name, entry.help);
   }

@@ -11,6 +11,7 @@
 
 #include "slb/config.h"
 #include "slb/directory.h"
+#include "slb/steering.h"
 #include "slb/traffic.h"
 #include "slb/worker.h"
 #include "trivet/abi.h"
@@ -52,6 +53,7 @@ class BalancerModule final : public Module {
   Handles handles_;
   Registry registry_;
   std::unique_ptr<Snapshot<Directory>> directory_ = std::make_unique<Snapshot<Directory>>();
+  const ClientSteering steering_{*directory_};
   // Since an apply(), until all that other modules have said during theirs is heard.
   bool awaits_facts_ = false;
   std::uint32_t generation_ = 0;  // of the configuration

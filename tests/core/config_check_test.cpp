@@ -102,8 +102,6 @@ INSTANTIATE_TEST_SUITE_P(
         WrongValue{"interface 1 { name eth1 }",
                    "3:15: error: text behind '{'; each parameter stands on a line of its own"},
         WrongValue{"interface 1 {\nname \"eth1\n}", "4:6: error: the closing quote is missing on this line"},
-        WrongValue{"interface 1 {\nname eth1\nthreads 4\n}",
-                   "5:1: warning: threads 4 of interface 1 has no effect yet: one worker serves all interfaces"},
         WrongValue{"interface 1 { }", "3:1: error: interface 1 has no name, such as: name eth1"},
         WrongValue{"interface 1 name eth0123456789abc",
                    "3:13: error: name \"eth0123456789abc\" can be no interface's: at most 15 characters, no blank, '/' "

@@ -26,6 +26,15 @@ std::string file(const std::string& name) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
+// Reopening a section edits it.
+std::string with_threads(std::string text, int threads) {
+  if (threads == 1) return text;
+  for (const char* const number : {"1", "2", "3"}) {
+    text += std::string("interface ") + number + " threads " + std::to_string(threads) + "\n";
+  }
+  return text;
+}
+
 MacAddress host_mac(std::uint8_t number) { return {{2, 0, 0, 0xaa, 0, number}}; }
 
 testkit::Bytes agent_answer(const testkit::Bytes& request) {
@@ -39,11 +48,14 @@ constexpr Duration step = std::chrono::milliseconds{50};
 
 }  // namespace
 
-SeedWorld::SeedWorld(std::uint64_t seed) : net(seed) {
+SeedWorld::SeedWorld(std::uint64_t seed, int threads)
+    : net(seed), access(net.add_switch("access")), inside(net.add_switch("inside")) {
   const Ipv6Address inside_gateway = *parse_ipv6("2001:db8:ffff::2:3");
   const Ipv6Address access_gateway = *parse_ipv6("2001:db8::2:3");
-  nodes[lb1] = std::make_unique<VirtualNode>(net, "lb1", all_modules(), file("lb1.conf"), std::uint8_t{1});
-  nodes[lb2] = std::make_unique<VirtualNode>(net, "lb2", all_modules(), file("lb2.conf"), std::uint8_t{2});
+  nodes[lb1] = std::make_unique<VirtualNode>(net, "lb1", all_modules(), with_threads(file("lb1.conf"), threads),
+                                             std::uint8_t{1});
+  nodes[lb2] = std::make_unique<VirtualNode>(net, "lb2", all_modules(), with_threads(file("lb2.conf"), threads),
+                                             std::uint8_t{2});
   client =
       std::make_unique<VirtualHost>(net, "client", host_mac(1), *parse_ipv6("2001:db8::1:100"), 48, access_gateway);
   gateway = std::make_unique<VirtualHost>(net, "gateway", host_mac(2), *parse_ipv6("2001:db8::2:10"), 48);
@@ -54,8 +66,6 @@ SeedWorld::SeedWorld(std::uint64_t seed) : net(seed) {
   t1->serve_udp(10000, agent_answer);
   t2->serve_udp(10000, agent_answer);
 
-  const std::size_t access = net.add_switch("access");
-  const std::size_t inside = net.add_switch("inside");
   for (const int node : {lb1, lb2}) {
     eth[node][2] = net.plug(inside, nodes[node]->port("eth2"));
     eth[node][3] = net.plug(access, nodes[node]->port("eth3"));

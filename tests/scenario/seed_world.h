@@ -25,7 +25,8 @@ inline constexpr int lb2 = 1;
 
 class SeedWorld {
  public:
-  explicit SeedWorld(std::uint64_t seed = 1);
+  // `threads`: of every interface of both nodes; 1 = the files as they are.
+  explicit SeedWorld(std::uint64_t seed = 1, int threads = 1);
 
   VirtualNetwork net;
   std::unique_ptr<VirtualNode> nodes[2];
@@ -33,6 +34,8 @@ class SeedWorld {
   // Cables of the nodes: eth[node][1..3]. eth[..][1] is the one crossover for both.
   VirtualNetwork::CableId eth[2][4] = {};
   VirtualNetwork::CableId target_cables[2] = {};
+  std::size_t access = 0;  // the switches
+  std::size_t inside = 0;
 
   void start_both();
   // Until one node is master, the other backup, and the master's targets are up; then until preemption is no longer

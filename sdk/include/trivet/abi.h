@@ -11,7 +11,7 @@ namespace trivet {
 class Module;
 
 inline constexpr std::uint16_t abi_major = 1;
-inline constexpr std::uint16_t abi_minor = 0;
+inline constexpr std::uint16_t abi_minor = 1;
 
 // What changes the layout of SDK types: their own number (raised when a type that modules and core share changes),
 // pointer size, standard library ABI, checked SDK, sanitizer. Not the compiler's and not the project's version.

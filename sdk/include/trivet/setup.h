@@ -13,6 +13,7 @@
 #include "trivet/event.h"
 #include "trivet/metrics.h"
 #include "trivet/packet.h"
+#include "trivet/steering.h"
 #include "trivet/verdict.h"
 
 namespace trivet {
@@ -61,6 +62,13 @@ class Setup {
 
  private:
   virtual void topic(TopicId topic, TopicUse use) = 0;
+
+ public:
+  // --- since module ABI 1.1 (functions are only ever added behind the others) ---
+
+  // The module keeps sessions and can tell a packet's far side. Once at most; several modules are asked in the order of
+  // the modules line.
+  virtual void steering(const Steering& steering) = 0;
 };
 
 }  // namespace trivet

@@ -7,6 +7,7 @@
 
 #include "core/app/node.h"
 #include "core/io/memory.h"
+#include "test_workers.h"
 
 namespace trivet::testkit {
 
@@ -55,6 +56,7 @@ Harness::Harness(std::vector<const ModuleDescriptor*> modules, const std::string
   options.loader = &parts_->loader;
   options.seed = seed;
   options.pool = {.small_count = 512, .large_count = 16};
+  options.workers = test_workers(config_text);
   options.log = [this](LogLevel, LogKind, std::string_view module, std::string_view text) {
     parts_->log.push_back(std::string(module) + ": " + std::string(text));
   };

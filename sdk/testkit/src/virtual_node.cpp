@@ -8,6 +8,7 @@
 
 #include "core/app/node.h"
 #include "core/io/memory.h"
+#include "test_workers.h"
 
 namespace trivet::testkit {
 
@@ -81,6 +82,7 @@ struct VirtualNode::Parts {
     options.loader = &loader;
     options.seed = network.random()();
     options.pool = {.small_count = 256, .large_count = 4};
+    options.workers = test_workers(config);
     options.log = [this](LogLevel, LogKind, std::string_view module, std::string_view text) { write(module, text); };
     node = std::make_unique<core::Node>(std::move(options));
     io->on_link_change([this](const std::string& interface) { node->refresh_link(interface, node_now()); });

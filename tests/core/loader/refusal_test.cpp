@@ -70,7 +70,7 @@ TEST(LoaderTest, RefusesAnotherAbiInsideTheDescriptor) {
 }
 
 TEST(LoaderTest, RefusesANewerAbiMinor) {
-  EXPECT_EQ(refusal("newer_minor"), "is built for module ABI 1.1, this trivetd has 1.0: it needs a newer trivetd");
+  EXPECT_EQ(refusal("newer_minor"), "is built for module ABI 1.2, this trivetd has 1.1: it needs a newer trivetd");
 }
 
 TEST(LoaderTest, RefusesASmallerDescriptor) {
