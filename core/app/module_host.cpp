@@ -2,8 +2,8 @@
 
 namespace trivet::core {
 
-void ModuleHost::transmit(InterfaceId interface, std::span<const std::uint8_t> frame) {
-  if (!services_.workers->front()->transmit(interface, frame)) {
+void ModuleHost::transmit(InterfaceId interface, VlanId vlan, std::span<const std::uint8_t> frame) {
+  if (!services_.workers->front()->transmit(interface, frame, vlan)) {
     services_.cells->drop(services_.shared->reasons().control_queue_full);
   }
 }

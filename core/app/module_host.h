@@ -38,7 +38,7 @@ class ModuleHost final : public Host, private Log {
   Log& log() override { return *this; }
   Random& random() override { return *services_.random; }
   const ForwardingState& forwarding() const override { return services_.shared->forwarding(); }
-  void transmit(InterfaceId interface, std::span<const std::uint8_t> frame) override;
+  void transmit(InterfaceId interface, VlanId vlan, std::span<const std::uint8_t> frame) override;
   void send(std::span<const std::uint8_t> packet, SendOptions options) override;
   void count(Counter counter, std::uint64_t amount) override { services_.cells->counters.add(counter, amount); }
   std::uint64_t read(Counter counter) const override { return services_.shared->metrics().read(counter); }

@@ -67,16 +67,16 @@ Report show_interfaces(const CoreCommandContext& context) {
 Report show_networks(const CoreCommandContext& context) {
   Table table;
   table.key = "networks";
-  table.columns = {{"number", "No"},   {"name", "Name"},  {"state", "State"}, {"interfaces", "Interfaces"},
-                   {"prefix", "IPv4"}, {"real", "Real"},  {"virt", "Virt"},   {"prefix6", "IPv6"},
-                   {"real6", "Real6"}, {"virt6", "Virt6"}};
+  table.columns = {{"number", "No"},    {"name", "Name"},   {"state", "State"}, {"interfaces", "Interfaces"},
+                   {"vlan", "Vlan"},    {"prefix", "IPv4"}, {"real", "Real"},   {"virt", "Virt"},
+                   {"prefix6", "IPv6"}, {"real6", "Real6"}, {"virt6", "Virt6"}};
   for (const NetworkObject& network : context.objects.networks) {
     const NetworkView& view = network.view;
     table.rows.push_back({std::uint64_t{view.number}, view.name.empty() ? Cell{} : Cell{view.name},
                           network.has_open_reference ? Cell{"incomplete"} : Cell{text_of(network.state)},
-                          number_list(view.interfaces), optional_text(view.prefix4), optional_text(view.real4),
-                          optional_text(view.virt4), optional_text(view.prefix6), optional_text(view.real6),
-                          optional_text(view.virt6)});
+                          number_list(view.interfaces), view.vlan == 0 ? Cell{} : Cell{std::uint64_t{view.vlan}},
+                          optional_text(view.prefix4), optional_text(view.real4), optional_text(view.virt4),
+                          optional_text(view.prefix6), optional_text(view.real6), optional_text(view.virt6)});
   }
   Report report;
   report.tables.push_back(std::move(table));

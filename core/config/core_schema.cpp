@@ -65,6 +65,8 @@ void declare_network(CoreDeclarations& core) {
                     "IPv6 prefix length; the network follows from real6 or virt6."));
   core.key(address("real6", ElementType::ipv6, "This node's own IPv6 address in the network."));
   core.key(address("virt6", ElementType::ipv6, "IPv6 address that the VRRP master holds."));
+  core.key(make_key("network", "vlan", integer_element("number", 1, 4094), "",
+                    "Number of the VLAN (IEEE 802.1Q) that the network's frames are tagged with on its interfaces."));
   core.key(make_list_key("network", "interfaces", "interface", reference_element("interface"),
                          "Interfaces through which the network is reached."));
   core.key(reserved_key(make_key("network", "nat", word_element("side", {"inside", "outside"}), "",

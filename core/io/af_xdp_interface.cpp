@@ -12,6 +12,7 @@
 #include "core/io/partial_checksum.h"
 #include "core/io/xdp/steer.h"
 #include "core/pipeline/fragment.h"
+#include "core/pipeline/vlan_tag.h"
 
 namespace trivet::core {
 
@@ -58,10 +59,9 @@ void AfXdpPort::note(std::span<Packet* const> received) noexcept {
 
 // Super-frames need somebody who cuts them; of a frame that is too long the packet socket knows what to say.
 bool AfXdpPort::fits(const Packet& packet) const noexcept {
-  constexpr std::uint32_t ethernet = sizeof(wire::EthernetHeader);
-  return packet.segments == SegmentType::none && packet.length >= ethernet &&
-         packet.length <=
-             std::min<std::size_t>(mtu_.load(std::memory_order_relaxed) + ethernet, UmemStore::chunk_bytes);
+  const std::size_t headers = sizeof(wire::EthernetHeader) + (packet.vlan != 0 ? vlan_tag_bytes : 0);
+  return packet.segments == SegmentType::none && packet.length >= headers &&
+         packet.length <= std::min<std::size_t>(mtu_.load(std::memory_order_relaxed) + headers, UmemStore::chunk_bytes);
 }
 
 void AfXdpPort::transmit(PacketPool& pool, std::span<Packet* const> packets) noexcept {

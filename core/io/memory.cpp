@@ -4,6 +4,8 @@
 #include <deque>
 #include <utility>
 
+#include "core/pipeline/vlan_tag.h"
+
 namespace trivet::core {
 
 // One interface: what lies on its cable in both directions. Shared by the backend and the taken interface, so that
@@ -85,8 +87,9 @@ class MemoryBackend::Port final : public PacketPort {
     {
       const std::scoped_lock lock(cable_->mutex);
       PortCounters& counters = cable_->counters[worker_];
+      const std::size_t tag = packet.vlan != 0 ? vlan_tag_bytes : 0;
       const bool is_too_long =
-          packet.segments == SegmentType::none && packet.length > cable_->link.mtu + ethernet_length;
+          packet.segments == SegmentType::none && packet.length > cable_->link.mtu + ethernet_length + tag;
       const bool is_full = !cable_->hook && cable_->sent.size() >= cable_->sent_limit;
       if (!cable_->link.carrier || is_too_long || is_full) {
         ++counters.tx_dropped;

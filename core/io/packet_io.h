@@ -40,7 +40,8 @@ class PacketPort {
   // Fills `out` with up to out.size() frames from `pool`, control frames (ARP, ND, VRRP, ICMP, frames for addresses of
   // this node) before others where the back end can tell them apart. Sets data, length and the offload fields.
   virtual std::size_t receive(PacketPool& pool, std::span<Packet*> out) noexcept = 0;
-  // Takes the packets: sends what the interface accepts, counts the rest as tx_dropped, releases all to `pool`.
+  // Takes the packets: sends what the interface accepts, counts the rest as tx_dropped, releases all to `pool`. The MTU
+  // does not count a VLAN tag (packet.vlan is not 0: the frame has one).
   virtual void transmit(PacketPool& pool, std::span<Packet* const> packets) noexcept = 0;
   // File descriptors that turn readable when receive() has something; empty for back ends without.
   [[nodiscard]] virtual std::vector<int> poll_fds() const = 0;

@@ -2,13 +2,12 @@
 
 #include <cstring>
 
+#include "core/pipeline/vlan_tag.h"
 #include "trivet/net/checksum.h"
 
 namespace trivet::core {
 
 namespace {
-
-constexpr std::size_t vlan_tag_bytes = 4;
 
 struct Segment {
   IpAddress source;
@@ -47,7 +46,7 @@ bool find_segment(const Packet& packet, Segment& segment) {
   if (!read(packet, 0, ethernet)) return false;
   std::uint16_t type = ethernet.type;
   std::size_t at = sizeof ethernet;
-  if (type == wire::ether_type::vlan) {
+  if (type == wire::ether_type::vlan || type == wire::ether_type::service_vlan) {
     Be16 inner;
     if (!read(packet, at + 2, inner)) return false;
     type = inner;

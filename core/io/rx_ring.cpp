@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "core/io/vnet_header.h"
+#include "core/pipeline/vlan_tag.h"
 #include "trivet/net/endian.h"
 
 namespace trivet::core {
@@ -23,7 +24,6 @@ namespace {
 
 constexpr std::size_t slot_bytes = 2048;
 constexpr std::size_t block_bytes = 64 * slot_bytes;
-constexpr std::size_t vlan_tag_bytes = 4;
 constexpr std::size_t vlan_tag_at = 12;  // behind the two MAC addresses
 constexpr std::size_t largest_frame = 65535 + 14 + vlan_tag_bytes;
 

@@ -9,7 +9,6 @@ namespace trivet::core {
 
 namespace {
 
-constexpr std::uint32_t vlan_tag_present = static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT);
 constexpr std::uint32_t frame_protocol = static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_PROTOCOL);
 
 // Offsets from the network header.
@@ -138,8 +137,6 @@ void add_ipv6(Program& program, QueueLayout queues, const std::vector<IpAddress>
 
 std::vector<sock_filter> make_traffic_filter(QueueLayout queues, const std::vector<IpAddress>& own) {
   Program program{queues};
-  program.load32(vlan_tag_present);
-  const std::size_t tagged = program.unless(0);
   program.load32(frame_protocol);
   program.match(wire::ether_type::arp, queues.critical());
   const std::size_t not_ipv4 = program.unless(wire::ether_type::ipv4);
@@ -148,7 +145,6 @@ std::vector<sock_filter> make_traffic_filter(QueueLayout queues, const std::vect
   const std::size_t not_ipv6 = program.unless(wire::ether_type::ipv6);
   add_ipv6(program, queues, own);
   program.land(not_ipv6);
-  program.land(tagged);
   program.go_to_queue(0);
   return program.take();
 }

@@ -4,7 +4,7 @@
 // (the kernel has taken VLAN tags off). Queues of an interface with N workers: 0..N-1 data, N critical, N+1 local.
 //   critical: ARP; VRRP (IP protocol 112); IGMP; ICMPv6 neighbour discovery and MLD, behind a hop-by-hop header too.
 //   local:    other ICMP and ICMPv6; frames whose destination is one of this node's own addresses.
-//   data:     the rest, spread over the workers by source and destination address; everything with a VLAN tag.
+//   data:     the rest, spread over the workers by source and destination address.
 // What is not critical cannot push what is critical out of its queue.
 #pragma once
 

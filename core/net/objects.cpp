@@ -1,6 +1,7 @@
 #include "core/net/objects.h"
 
 #include <algorithm>
+#include <set>
 
 namespace trivet::core {
 
@@ -17,6 +18,7 @@ NetworkView read_network(const SectionView& section) {
   const auto repeated = std::ranges::unique(view.interfaces);
   view.interfaces.erase(repeated.begin(), repeated.end());
 
+  view.vlan = static_cast<VlanId>(section.integer("vlan").value_or(0));
   view.real4 = section.ipv4("real");
   view.virt4 = section.ipv4("virt");
   view.real6 = section.ipv6("real6");
@@ -106,10 +108,18 @@ std::vector<OwnAddress> own_addresses(const std::vector<InterfaceView>& interfac
     if (network.virt4) add(*network.virt4, AddressScope::master);
     if (network.virt6) add(*network.virt6, AddressScope::master);
   }
+  const auto vlan_of = [&](NetworkId number) {
+    const auto found = std::ranges::find(networks, number, &NetworkView::number);
+    return found == networks.end() ? VlanId{0} : found->vlan;
+  };
   for (const InterfaceView& interface : interfaces) {
-    if (interface.mac.is_zero() || interface.networks.empty()) continue;
-    list.push_back(
-        {link_local_address(interface.mac), AddressScope::own, interface.networks.front(), interface.number, true});
+    if (interface.mac.is_zero()) continue;
+    // One for each VLAN, on its first network: each is a link of its own.
+    std::set<VlanId> done;
+    for (const NetworkId network : interface.networks) {
+      if (!done.insert(vlan_of(network)).second) continue;
+      list.push_back({link_local_address(interface.mac), AddressScope::own, network, interface.number, true});
+    }
   }
   return list;
 }

@@ -42,8 +42,8 @@ bool Channel::push_outgoing(OutgoingFrame frame, std::span<const std::uint8_t> b
   return true;
 }
 
-bool Channel::push_frame(InterfaceId interface, std::span<const std::uint8_t> frame) {
-  return push_outgoing({.kind = OutgoingFrame::Kind::frame, .interface = interface}, frame);
+bool Channel::push_frame(InterfaceId interface, VlanId vlan, std::span<const std::uint8_t> frame) {
+  return push_outgoing({.kind = OutgoingFrame::Kind::frame, .interface = interface, .vlan = vlan}, frame);
 }
 
 bool Channel::push_packet(std::span<const std::uint8_t> packet, SendOptions options) {

@@ -56,7 +56,8 @@ struct OutgoingFrame {
   enum class Kind : std::uint8_t { frame, packet };
   Kind kind = Kind::frame;
   InterfaceId interface = 0;  // frame: required. packet: SendOptions
-  NetworkId network = 0;
+  NetworkId network = 0;      // packet: SendOptions
+  VlanId vlan = 0;            // frame: the tag to put in
   std::uint32_t length = 0;
   std::uint8_t* bytes = nullptr;  // of the slot
 };
@@ -73,8 +74,8 @@ class Channel {
   void set_wake_worker(std::function<void()> hook) { wake_worker_ = std::move(hook); }
 
   // --- control thread ---
-  // A complete frame for one interface. False: too long for a slot, or full.
-  [[nodiscard]] bool push_frame(InterfaceId interface, std::span<const std::uint8_t> frame);
+  // A complete frame for one interface, to be given that VLAN tag. False: too long for a slot, or full.
+  [[nodiscard]] bool push_frame(InterfaceId interface, VlanId vlan, std::span<const std::uint8_t> frame);
   // An IP packet that the worker routes. False: as above.
   [[nodiscard]] bool push_packet(std::span<const std::uint8_t> packet, SendOptions options);
   // Runs `task` on the worker between two batches, in order; later, from collect_tasks(), `done` on this thread. Both

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "core/pipeline/vlan_tag.h"
 #include "trivet/net/checksum.h"
 #include "trivet/net/words.h"
 #include "trivet/wire/arp.h"
@@ -40,12 +41,16 @@ bool is_for_us(const MacAddress& mac, const InterfaceView& interface, const Forw
   return mac.is_broadcast() || mac == all_hosts4 || mac == all_nodes6 || filter.has(interface.number, mac);
 }
 
+// Null: an interface without networks.
 template <class Address>
-NetworkId network_of(const InterfaceView& interface, const Address& source, const ForwardingState& state) noexcept {
-  if (interface.networks.empty()) return 0;
-  if (interface.networks.size() == 1) return interface.networks.front();
-  const NetworkId number = state.network_of(source, interface);
-  return number != 0 ? number : interface.networks.front();
+NetworkId network_of(const InterfaceView& interface, const VlanView* vlan, const Address& source,
+                     const ForwardingState& state) noexcept {
+  if (vlan == nullptr) return 0;
+  if (vlan->networks.size() == 1) return vlan->networks.front();
+  // Where no frame has a tag, and the interface so many networks as one likes, an index knows.
+  const NetworkId number =
+      interface.vlans.size() == 1 ? state.network_of(source, interface) : state.network_of(source, vlan->networks);
+  return number != 0 ? number : vlan->networks.front();
 }
 
 bool is_broadcast(const Ipv4Address& address) noexcept { return address.is_broadcast(); }
@@ -78,6 +83,7 @@ class Examination {
   [[gnu::flatten]] DoorDrop run() noexcept;
 
  private:
+  DoorDrop vlan() noexcept;
   [[gnu::noinline]] DoorDrop arp() noexcept;
   DoorDrop ipv4() noexcept;
   [[gnu::noinline]] DoorDrop ipv4_options(std::size_t begin, std::size_t end) const noexcept;
@@ -113,6 +119,7 @@ class Examination {
   const ForwardingState& state_;
   const DoorFilter& filter_;
   const InterfaceView* interface_;
+  const VlanView* vlan_ = nullptr;  // the networks that the frame may belong to
   PacketClass classes_ = packet_class::all;
   bool is_first_fragment_ = false;
   bool is_later_fragment_ = false;
@@ -133,9 +140,11 @@ DoorDrop Examination::run() noexcept {
   const auto& ethernet = at<wire::EthernetHeader>(0);
   if (!is_for_us(ethernet.destination, *interface_, state_, filter_)) return DoorDrop::not_for_us;
   if (ethernet.source.is_multicast()) return DoorDrop::bad_source;
+  DoorDrop drop = vlan();
+  if (drop != DoorDrop::none) return drop;
 
-  packet_.ether_type = ethernet.type;
-  DoorDrop drop = DoorDrop::unknown_ether_type;
+  packet_.ether_type = at<wire::EthernetHeader>(0).type;
+  drop = DoorDrop::unknown_ether_type;
   if (packet_.ether_type == wire::ether_type::ipv4) {
     drop = ipv4();
   } else if (packet_.ether_type == wire::ether_type::ipv6) {
@@ -150,6 +159,13 @@ DoorDrop Examination::run() noexcept {
   return DoorDrop::none;
 }
 
+DoorDrop Examination::vlan() noexcept {
+  if (!take_vlan_tag(packet_)) return DoorDrop::truncated;
+  vlan_ = interface_->find_vlan(packet_.vlan);
+  if (vlan_ != nullptr || (packet_.vlan == 0 && interface_->networks.empty())) return DoorDrop::none;
+  return packet_.vlan == 0 ? DoorDrop::untagged : DoorDrop::foreign_vlan;
+}
+
 DoorDrop Examination::arp() noexcept {
   const std::size_t begin = packet_.l3_offset;
   if (packet_.length < begin + wire::arp_size) return DoorDrop::truncated;
@@ -161,7 +177,7 @@ DoorDrop Examination::arp() noexcept {
   const auto& sender = at<Ipv4Address>(begin + 14);
   const auto& target = at<Ipv4Address>(begin + 24);
   // A probe (RFC 5227) has no sender address; its network is that of the address it asks for.
-  packet_.network = network_of(*interface_, sender.is_unspecified() ? target : sender, state_);
+  packet_.network = network_of(*interface_, vlan_, sender.is_unspecified() ? target : sender, state_);
   add(packet_class::arp);
   return DoorDrop::none;
 }
@@ -304,7 +320,7 @@ DoorDrop Examination::addresses(const Address& source, const Address& destinatio
   if (source.is_multicast() || source.is_loopback() || is_broadcast(source)) return DoorDrop::bad_source;
   if (destination.is_unspecified() || destination.is_loopback()) return DoorDrop::bad_destination;
 
-  packet_.network = network_of(*interface_, source, state_);
+  packet_.network = network_of(*interface_, vlan_, source, state_);
   if (destination.is_multicast() || is_broadcast(destination)) {
     add(packet_class::multicast);
     return DoorDrop::none;

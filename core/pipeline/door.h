@@ -1,10 +1,10 @@
 // The door: each frame is parsed here once, bounded and checked, before any module sees it.
 //
 // It fills the fields that packet.h assigns to the door, cuts Ethernet padding off (Packet::length ends with the IP
-// packet), and refuses what is malformed or not for this node. What it has let through has: all headers that the class
-// bits promise within the frame; a right IPv4 header checksum; no source route; a whole layer 4 header in every first
-// fragment; fragments that end within 64 KiB; sources that are single hosts or unspecified; offload fields that point
-// into the packet. Checksums of layer 4 are not its business (l4_checksum_ok).
+// packet), takes the VLAN tag out, and refuses what is malformed or not for this node. What it has let through has: all
+// headers that the class bits promise within the frame; a right IPv4 header checksum; no source route; a whole layer 4
+// header in every first fragment; fragments that end within 64 KiB; sources that are single hosts or unspecified;
+// offload fields that point into the packet. Checksums of layer 4 are not its business (l4_checksum_ok).
 //
 // Thread: worker. Pure: no state, no allocation, no exception. Sources: RFC 791, RFC 1122 section 3.2.1.3 and 3.3.6,
 // RFC 1858, RFC 3128 (tiny and overlapping fragments), RFC 5095 and RFC 7126 (source routes), RFC 6946 (atomic
@@ -28,6 +28,8 @@ enum class DoorDrop : std::uint8_t {
   truncated,
   interface_gone,
   not_for_us,
+  foreign_vlan,
+  untagged,
   unknown_ether_type,
   arp_header,
   bad_version,
@@ -63,7 +65,9 @@ inline constexpr std::array<DoorDropInfo, static_cast<std::size_t>(DoorDrop::cou
     {"truncated", "the frame ends within a header"},
     {"interface-gone", "the interface is no longer registered and enabled"},
     {"not-for-us", "the destination MAC is not this node's and no group it has joined"},
-    {"unknown-ether-type", "neither IPv4 nor IPv6 nor ARP, or VLAN tagged"},
+    {"foreign-vlan", "the VLAN tag of no network on this interface"},
+    {"untagged", "no VLAN tag, and every network on this interface has one"},
+    {"unknown-ether-type", "neither IPv4 nor IPv6 nor ARP, or more than one VLAN tag"},
     {"arp-header", "ARP for something else than IPv4 over Ethernet"},
     {"bad-version", "the IP version contradicts the EtherType"},
     {"bad-header-length", "an IPv4 header length below 20 bytes or past the end"},

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "core/pipeline/fragment.h"
+#include "core/pipeline/vlan_tag.h"
 
 namespace trivet::core {
 
@@ -119,7 +120,7 @@ void Egress::transmit(Packet* packet) noexcept {
   if (!interface->up) return drop(packet, reasons_->no_link);
   const bool is_too_long = packet->segments == SegmentType::none && packet->length > interface->mtu + ethernet_length;
   if (packet->length < ethernet_length || is_too_long) return drop(packet, reasons_->bad_frame);
-  queues_->push(packet->out_interface, packet);
+  enqueue(packet, packet->out_interface, packet->vlan);
 }
 
 void Egress::forward(Packet* packet) noexcept {
@@ -199,7 +200,7 @@ bool Egress::take(Packet* packet, const Shortcut& shortcut) noexcept {
   decrement_hop_limit(*packet);
   packet->ethernet() = shortcut.header;
   packet->out_interface = shortcut.interface;
-  queues_->push(shortcut.interface, packet);
+  enqueue(packet, shortcut.interface, shortcut.vlan);
   return true;
 }
 
@@ -207,6 +208,7 @@ bool Egress::take(Packet* packet, const Shortcut& shortcut) noexcept {
 void Egress::remember(const Packet& packet, const Hop& hop, const NeighborTable::Found& found) noexcept {
   const InterfaceId number = hop.interface != 0 ? hop.interface : found.interface;
   const InterfaceView* const interface = forwarding_->interface(number);
+  const NetworkView* const network = forwarding_->network(hop.network);
   if (found.needs_confirmation || interface == nullptr || !interface->up) return;
   // Only where the destination itself is the next hop by its route (a module's next hop says nothing about it).
   const bool is_direct = !packet.has_next_hop && hop.address == packet.destination();
@@ -219,6 +221,7 @@ void Egress::remember(const Packet& packet, const Hop& hop, const NeighborTable:
       .version = found.version,
       .mtu = interface->mtu,
       .interface = number,
+      .vlan = network == nullptr ? VlanId{0} : network->vlan,
       .header = {.destination = found.mac,
                  .source = source_mac(packet, Origin::forwarded, *interface),
                  .type = packet.is(packet_class::ipv4) ? wire::ether_type::ipv4 : wire::ether_type::ipv6}};
@@ -236,6 +239,7 @@ void Egress::originate(Packet* packet, SendOptions options, ParkShare share) noe
   if (forwarding_->answers_for(target)) return drop(packet, reasons_->own_destination);
   std::optional<Hop> hop = find_hop(*packet, options);
   if (!hop) return drop(packet, reasons_->no_route);
+  if (options.network == 0) keep_to_network(*packet, *hop);
   if (share == ParkShare::reserved) hop->share = share;
   deliver(packet, Origin::originated, *hop);
 }
@@ -277,6 +281,17 @@ std::optional<Egress::Hop> Egress::find_hop(const Packet& packet, SendOptions op
              is_known ? ParkShare::reserved : ParkShare::strangers};
 }
 
+void Egress::keep_to_network(const Packet& packet, Hop& hop) const noexcept {
+  if (packet.network == 0 || packet.network == hop.network) return;
+  const NetworkView* const arrival = forwarding_->network(packet.network);
+  const NetworkView* const routed = forwarding_->network(hop.network);
+  if (arrival == nullptr || routed == nullptr) return;
+  const bool is_v4 = hop.address.is_v4();
+  const std::optional<IpPrefix>& prefix = is_v4 ? arrival->prefix4 : arrival->prefix6;
+  const bool is_same = prefix == (is_v4 ? routed->prefix4 : routed->prefix6);
+  if (is_same && prefix && prefix->contains(hop.address)) hop.network = packet.network;
+}
+
 // RFC 2644: a router does not forward to all hosts of a network.
 bool Egress::is_directed_broadcast(const Hop& hop) const noexcept {
   if (!hop.address.is_v4()) return false;
@@ -307,13 +322,13 @@ void Egress::deliver(Packet* packet, Origin origin, const Hop& hop) noexcept {
   }
   report_use(found, hop.network, hop.address);
   if (origin == Origin::forwarded) remember(*packet, hop, found);
-  finish(packet, origin, found.mac, hop.interface != 0 ? hop.interface : found.interface);
+  finish(packet, origin, found.mac, hop.interface != 0 ? hop.interface : found.interface, hop.network);
 }
 
 void Egress::deliver_to_group(Packet* packet, const Hop& hop) noexcept {
   const bool is_broadcast = hop.address.is_v4() && hop.address.v4().is_broadcast();
   const MacAddress mac = is_broadcast ? MacAddress::broadcast() : multicast_mac(hop.address);
-  if (hop.interface != 0) return finish(packet, Origin::originated, mac, hop.interface);
+  if (hop.interface != 0) return finish(packet, Origin::originated, mac, hop.interface, hop.network);
   const NetworkView* const network = forwarding_->network(hop.network);
   if (network == nullptr) return drop(packet, reasons_->no_route);
   InterfaceId last = 0;
@@ -325,13 +340,13 @@ void Egress::deliver_to_group(Packet* packet, const Hop& hop) noexcept {
       if (copy == nullptr) {
         cells_->drop(reasons_->no_buffer);
       } else {
-        finish(copy, Origin::originated, mac, last);
+        finish(copy, Origin::originated, mac, last, hop.network);
       }
     }
     last = number;
   }
   if (last == 0) return drop(packet, reasons_->no_link);
-  finish(packet, Origin::originated, mac, last);
+  finish(packet, Origin::originated, mac, last, hop.network);
 }
 
 void Egress::report_use(const NeighborTable::Found& found, NetworkId network, const IpAddress& address) noexcept {
@@ -423,7 +438,8 @@ void Egress::flush(Park::Index index, const NeighborTable::Found& neighbor) noex
   is_emptying_ = true;
   report_use(neighbor, park_.at(index).network, park_.at(index).address);
   for (Park::Parked parked = park_.take(index); parked.packet != nullptr; parked = park_.take(index)) {
-    finish(parked.packet, parked.origin, neighbor.mac, parked.interface != 0 ? parked.interface : neighbor.interface);
+    finish(parked.packet, parked.origin, neighbor.mac, parked.interface != 0 ? parked.interface : neighbor.interface,
+           park_.at(index).network);
   }
   park_.close(index);
   is_emptying_ = false;
@@ -469,18 +485,21 @@ bool Egress::serve_parked() noexcept {
   return did;
 }
 
-void Egress::finish(Packet* packet, Origin origin, const MacAddress& mac, InterfaceId number) noexcept {
+void Egress::finish(Packet* packet, Origin origin, const MacAddress& mac, InterfaceId number,
+                    NetworkId network) noexcept {
   const InterfaceView* const interface = forwarding_->interface(number);
   if (interface == nullptr || !queues_->has(number)) return drop(packet, reasons_->no_interface);
   if (!interface->up) return refuse(packet, origin, reasons_->no_link, IcmpError::address_unreachable);
-  if (wire_length(*packet) > interface->mtu) return finish_too_big(packet, origin, mac, *interface);
+  const NetworkView* const view = network == 0 ? nullptr : forwarding_->network(network);
+  const VlanId vlan = view == nullptr ? VlanId{0} : view->vlan;
+  if (wire_length(*packet) > interface->mtu) return finish_too_big(packet, origin, mac, *interface, vlan);
   if (origin == Origin::forwarded) decrement_hop_limit(*packet);
-  put_on_wire(packet, origin, mac, *interface);
+  put_on_wire(packet, origin, mac, *interface, vlan);
 }
 
 // A super-frame is never fragmented: its segments are meant to fit, and who sends it can make smaller ones.
-void Egress::finish_too_big(Packet* packet, Origin origin, const MacAddress& mac,
-                            const InterfaceView& interface) noexcept {
+void Egress::finish_too_big(Packet* packet, Origin origin, const MacAddress& mac, const InterfaceView& interface,
+                            VlanId vlan) noexcept {
   constexpr std::uint16_t dont_fragment = 0x4000;
   const bool is_v4 = packet->is(packet_class::ipv4);
   const bool may_fragment =
@@ -494,7 +513,7 @@ void Egress::finish_too_big(Packet* packet, Origin origin, const MacAddress& mac
       make_fragments(*packet, interface.mtu, static_cast<std::uint32_t>(random_()), *pool_, pieces);
   if (count == 0) return drop(packet, reasons_->too_big);
   pool_->release(packet);
-  for (std::size_t i = 0; i < count; ++i) put_on_wire(pieces[i], origin, mac, interface);
+  for (std::size_t i = 0; i < count; ++i) put_on_wire(pieces[i], origin, mac, interface, vlan);
 }
 
 MacAddress Egress::source_mac(const Packet& packet, Origin origin, const InterfaceView& interface) const noexcept {
@@ -505,15 +524,20 @@ MacAddress Egress::source_mac(const Packet& packet, Origin origin, const Interfa
   return forwarding_->router_mac(interface.number, family_of(packet));
 }
 
-void Egress::put_on_wire(Packet* packet, Origin origin, const MacAddress& mac,
-                         const InterfaceView& interface) noexcept {
+void Egress::put_on_wire(Packet* packet, Origin origin, const MacAddress& mac, const InterfaceView& interface,
+                         VlanId vlan) noexcept {
   if (!make_room_for_ethernet(*packet)) return drop(packet, reasons_->invalid_verdict);
   wire::EthernetHeader& header = packet->ethernet();
   header.destination = mac;
   header.source = source_mac(*packet, origin, interface);
   header.type = packet->is(packet_class::ipv4) ? wire::ether_type::ipv4 : wire::ether_type::ipv6;
   packet->out_interface = interface.number;
-  queues_->push(interface.number, packet);
+  enqueue(packet, interface.number, vlan);
+}
+
+void Egress::enqueue(Packet* packet, InterfaceId interface, VlanId vlan) noexcept {
+  if (!put_vlan_tag(*packet, vlan)) return drop(packet, reasons_->invalid_verdict);
+  queues_->push(interface, packet);
 }
 
 Packet* Egress::error_about(const Packet& packet, IcmpError error, std::uint32_t mtu) noexcept {

@@ -5,7 +5,7 @@
 //   originate  as forward without the checks of foreign traffic, hop limit and ICMP errors; groups and broadcast go out
 //              on every interface of the network that is up. `share`: reserved for what the node sends of its own
 //              accord (probes), strangers for answers to others' packets
-//   transmit   the frame as it is, through packet.out_interface
+//   transmit   the frame as it is, through packet.out_interface, with the tag of packet.vlan
 //
 // Where a forwarded packet goes next is decided once for each hop and then remembered (Shortcut): source MAC,
 // interface, MTU and neighbour follow from the snapshot and the neighbour's entry, and hold as long as neither has
@@ -88,6 +88,7 @@ class Egress {
     std::uint32_t version = 0;
     std::uint32_t mtu = 0;
     InterfaceId interface = 0;
+    VlanId vlan = 0;
     wire::EthernetHeader header;
   };
   static_assert(sizeof(Shortcut) == 64);
@@ -104,6 +105,8 @@ class Egress {
   [[nodiscard]] Shortcut& shortcut_of(const HopKey& key) noexcept;
   [[nodiscard]] bool has_sound_headers(Packet& packet) const noexcept;
   [[nodiscard]] std::optional<Hop> find_hop(const Packet& packet, SendOptions options) const noexcept;
+  // An answer goes back into the network that the question came from, where several have the same prefix.
+  void keep_to_network(const Packet& packet, Hop& hop) const noexcept;
   [[nodiscard, gnu::noinline]] bool is_directed_broadcast(const Hop& hop) const noexcept;
   [[nodiscard]] bool has_link(const Hop& hop) const noexcept;
   [[gnu::noinline]] void deliver(Packet* packet, Origin origin, const Hop& hop) noexcept;
@@ -119,9 +122,13 @@ class Egress {
   void abandon(Park::Index queue) noexcept;
   void report_use(const NeighborTable::Found& found, NetworkId network, const IpAddress& address) noexcept;
   // The last step: interface, MTU, hop limit, Ethernet header.
-  void finish(Packet* packet, Origin origin, const MacAddress& mac, InterfaceId interface) noexcept;
-  void finish_too_big(Packet* packet, Origin origin, const MacAddress& mac, const InterfaceView& interface) noexcept;
-  void put_on_wire(Packet* packet, Origin origin, const MacAddress& mac, const InterfaceView& interface) noexcept;
+  void finish(Packet* packet, Origin origin, const MacAddress& mac, InterfaceId interface, NetworkId network) noexcept;
+  void finish_too_big(Packet* packet, Origin origin, const MacAddress& mac, const InterfaceView& interface,
+                      VlanId vlan) noexcept;
+  void put_on_wire(Packet* packet, Origin origin, const MacAddress& mac, const InterfaceView& interface,
+                   VlanId vlan) noexcept;
+  // The VLAN tag goes in here, of whatever is sent.
+  void enqueue(Packet* packet, InterfaceId interface, VlanId vlan) noexcept;
   [[nodiscard]] MacAddress source_mac(const Packet& packet, Origin origin,
                                       const InterfaceView& interface) const noexcept;
   [[nodiscard]] Packet* error_about(const Packet& packet, IcmpError error, std::uint32_t mtu) noexcept;

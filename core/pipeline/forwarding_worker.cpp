@@ -10,6 +10,7 @@
 #include "core/pipeline/module_context.h"
 #include "core/pipeline/steering.h"
 #include "core/pipeline/transmit_queues.h"
+#include "core/pipeline/vlan_tag.h"
 
 namespace trivet::core {
 
@@ -67,6 +68,7 @@ class ForwardingWorker::Impl {
   std::size_t lend(std::span<Packet*> packets) noexcept;
   std::size_t run_loans(Time now) noexcept;
   std::size_t run_loans(std::size_t lender, Time now) noexcept;
+  [[nodiscard]] DoorDrop examine_again(Packet& packet) noexcept;
   void run_chain(std::span<Packet* const> packets, Time now) noexcept;
   void carry_out(Packet* packet, Verdict verdict, const ChainEntry& module) noexcept;
   void punt(Packet* packet, const ChainEntry& module) noexcept;
@@ -160,6 +162,7 @@ void ForwardingWorker::Impl::send_frame(const OutgoingFrame& outgoing) noexcept 
   std::memcpy(packet->data, outgoing.bytes, outgoing.length);
   packet->length = outgoing.length;
   packet->out_interface = outgoing.interface;
+  packet->vlan = outgoing.vlan;
   egress_.transmit(packet);
 }
 
@@ -248,8 +251,7 @@ std::size_t ForwardingWorker::Impl::run_loans(std::size_t lender, Time now) noex
   std::size_t size = 0;
   for (const Exchange::Loan& loan : std::span(loans).first(count)) {
     // What the door said holds for the facts that it was shown: an address may have gone meanwhile.
-    const DoorDrop refused =
-        loan.version == facts_version_ ? DoorDrop::none : examine(*loan.packet, *forwarding_, *filter_);
+    const DoorDrop refused = loan.version == facts_version_ ? DoorDrop::none : examine_again(*loan.packet);
     if (refused != DoorDrop::none) {
       egress_.drop(loan.packet, shared_->reasons().of(refused));
     } else {
@@ -258,6 +260,12 @@ std::size_t ForwardingWorker::Impl::run_loans(std::size_t lender, Time now) noex
   }
   run_chain(std::span(packets).first(size), now);
   return count;
+}
+
+// The door has taken the tag out of the frame: it is shown the frame as it came.
+DoorDrop ForwardingWorker::Impl::examine_again(Packet& packet) noexcept {
+  if (!put_vlan_tag(packet, packet.vlan)) return DoorDrop::truncated;
+  return examine(packet, *forwarding_, *filter_);
 }
 
 void ForwardingWorker::Impl::run_chain(std::span<Packet* const> packets, Time now) noexcept {
@@ -381,8 +389,8 @@ void ForwardingWorker::run_task(std::move_only_function<void()> task, std::move_
   impl_->channel_.push_task(std::move(task), std::move(done));
 }
 
-bool ForwardingWorker::transmit(InterfaceId interface, std::span<const std::uint8_t> frame) {
-  return impl_->channel_.push_frame(interface, frame);
+bool ForwardingWorker::transmit(InterfaceId interface, std::span<const std::uint8_t> frame, VlanId vlan) {
+  return impl_->channel_.push_frame(interface, vlan, frame);
 }
 
 bool ForwardingWorker::send(std::span<const std::uint8_t> packet, SendOptions options) {

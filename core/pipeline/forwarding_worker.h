@@ -93,9 +93,9 @@ class ForwardingWorker {
   // Host::on_workers: the task captures the module's Worker. Modules' contexts are usable within a task.
   void run_task(std::move_only_function<void()> task, std::move_only_function<void()> done = {});
 
-  // A complete frame, sent before data. False: no slot; the caller counts it (control-queue-full). Interface down and
-  // length are checked and counted by the worker.
-  [[nodiscard]] bool transmit(InterfaceId interface, std::span<const std::uint8_t> frame);
+  // A complete frame, sent before data with the VLAN tag put in. False: no slot; the caller counts it
+  // (control-queue-full). Interface down and length are checked and counted by the worker.
+  [[nodiscard]] bool transmit(InterfaceId interface, std::span<const std::uint8_t> frame, VlanId vlan = 0);
   // An IP packet that egress routes as Verdict::originate. False: as above, or not an IP packet.
   [[nodiscard]] bool send(std::span<const std::uint8_t> packet, SendOptions options);
   // After NeighborTable::update() or erase(): the worker looks at what it has parked. Cheap; wakes it at most once.

@@ -18,7 +18,7 @@ void Announcer::set(const std::vector<Announcement>& list, Time now) {
   std::map<Port, Freshness> fresh;
   for (const Announcement& what : current_) {
     if (!what.keep_fresh) continue;
-    const Port port{what.interface, what.mac};
+    const Port port = port_of(what);
     const auto known = kept_fresh_.find(port);
     fresh.emplace(port, known == kept_fresh_.end() ? Freshness{now, {}} : known->second);
   }
@@ -40,8 +40,8 @@ void Announcer::schedule(const Announcement& what, Time now) {
   }
 }
 
-void Announcer::sent(InterfaceId interface, const MacAddress& mac, Time now) {
-  const auto found = kept_fresh_.find({interface, mac});
+void Announcer::sent(InterfaceId interface, VlanId vlan, const MacAddress& mac, Time now) {
+  const auto found = kept_fresh_.find({interface, vlan, mac});
   if (found != kept_fresh_.end()) found->second.last_sent = now;
 }
 
@@ -59,7 +59,7 @@ std::vector<AnnounceAction> Announcer::on_time(Time now) {
     while (!queue_.empty() && queue_.begin()->time <= now && out.size() < burst) {
       const Due due = *queue_.begin();
       queue_.erase(queue_.begin());
-      sent(due.what.interface, due.what.mac, now);
+      sent(due.what.interface, due.what.vlan, due.what.mac, now);
       out.push_back({due.what, due.kind});
     }
     if (!out.empty()) next_slot_ = now + slot;
@@ -77,14 +77,12 @@ std::vector<AnnounceAction> Announcer::on_time(Time now) {
 }
 
 const Announcement* Announcer::next_in_turn(const Port& port, const Freshness& freshness) const {
-  const auto belongs = [&port](const Announcement& what) {
-    return what.keep_fresh && Port{what.interface, what.mac} == port;
-  };
+  const auto belongs = [&port](const Announcement& what) { return what.keep_fresh && port_of(what) == port; };
   auto candidate = current_.upper_bound(freshness.last);
-  // Entries of one interface and MAC stand side by side: behind the last one the turn begins again.
+  // Entries of one port stand side by side: behind the last one the turn begins again.
   if (candidate == current_.end() || !belongs(*candidate)) {
-    candidate = current_.lower_bound(Announcement{port.first, port.second, {}, AddressScope::own, false});
-    while (candidate != current_.end() && Port{candidate->interface, candidate->mac} == port && !belongs(*candidate)) {
+    candidate = current_.lower_bound(Announcement{port.interface, port.mac, {}, AddressScope::own, false, port.vlan});
+    while (candidate != current_.end() && port_of(*candidate) == port && !belongs(*candidate)) {
       ++candidate;
     }
   }

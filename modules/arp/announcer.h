@@ -10,14 +10,14 @@
 //   scope master   announcement at once, after 1 s and after 5 s.
 // Large lists are paced: `burst` messages each `slot`.
 // A MAC that is to be kept fresh is announced again, one address a time in turn, after `refresh` without a frame of
-// this module from it on an interface: the tables of switches age.
+// this module from it on an interface and VLAN: the tables of switches age.
 #pragma once
 
 #include <compare>
 #include <cstddef>
 #include <map>
 #include <set>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "trivet/net/address.h"
@@ -34,7 +34,16 @@ struct Announcement {
   IpAddress address;
   AddressScope scope = AddressScope::own;
   bool keep_fresh = false;
-  auto operator<=>(const Announcement&) const = default;
+  VlanId vlan = 0;
+
+  bool operator==(const Announcement&) const = default;
+  // Those of one interface, VLAN and MAC stand side by side.
+  auto operator<=>(const Announcement& other) const {
+    const auto key = [](const Announcement& what) {
+      return std::tie(what.interface, what.vlan, what.mac, what.address, what.scope, what.keep_fresh);
+    };
+    return key(*this) <=> key(other);
+  }
 };
 
 enum class AnnouncementKind : std::uint8_t {
@@ -59,8 +68,8 @@ class Announcer {
   // Everything that holds from now on. What is new is scheduled, what is gone is forgotten.
   void set(const std::vector<Announcement>& list, Time now);
 
-  // A frame with this source MAC has left through the interface.
-  void sent(InterfaceId interface, const MacAddress& mac, Time now);
+  // A frame with this source MAC has left through the interface in that VLAN.
+  void sent(InterfaceId interface, VlanId vlan, const MacAddress& mac, Time now);
 
   [[nodiscard]] Time poll_at() const;
   // What is due, in order; at most `burst`.
@@ -73,7 +82,14 @@ class Announcer {
     AnnouncementKind kind = AnnouncementKind::announce;
     auto operator<=>(const Due&) const = default;
   };
-  using Port = std::pair<InterfaceId, MacAddress>;
+  // Where the tables of switches may forget a MAC.
+  struct Port {
+    InterfaceId interface = 0;
+    VlanId vlan = 0;
+    MacAddress mac;
+    auto operator<=>(const Port&) const = default;
+  };
+  [[nodiscard]] static Port port_of(const Announcement& what) { return {what.interface, what.vlan, what.mac}; }
   struct Freshness {
     Time last_sent;
     Announcement last;  // what the last refresh announced

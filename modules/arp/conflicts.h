@@ -22,6 +22,7 @@ struct Claim {
   InterfaceId interface = 0;  // where it was heard
   bool is_probe = false;      // the other node asks whether it may use the address (RFC 5227 probe, RFC 4862)
   bool defend = false;        // an announcement is a lawful answer
+  VlanId vlan = 0;            // on the interface
   bool operator==(const Claim&) const = default;
 };
 

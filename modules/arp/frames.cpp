@@ -27,10 +27,10 @@ Frame nd_question(const NetworkView& network, const InterfaceView& interface, co
   return wire::neighbor_solicitation_frame(interface.mac, source, target);
 }
 
-Ipv4Address igmp_source(const ForwardingState& node, const InterfaceView& interface) {
+Ipv4Address igmp_source(const ForwardingState& node, const InterfaceView& interface, VlanId vlan) {
   for (const NetworkId number : interface.networks) {
     const NetworkView* network = node.network(number);
-    if (network != nullptr && network->real4.has_value()) return *network->real4;
+    if (network != nullptr && network->vlan == vlan && network->real4.has_value()) return *network->real4;
   }
   return {};
 }
@@ -119,7 +119,7 @@ std::optional<Frame> report_frame(const ForwardingState& node, const MembershipR
   const InterfaceView* view = node.interface(report.interface);
   if (view == nullptr || report.groups.empty()) return std::nullopt;
   const Frame packet = report.family == Family::ipv6 ? mld_packet(report, link_local_address(view->mac))
-                                                     : igmp_packet(report, igmp_source(node, *view));
+                                                     : igmp_packet(report, igmp_source(node, *view, report.vlan));
   return wire::ip_group_frame(view->mac, packet);
 }
 

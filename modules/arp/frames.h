@@ -32,7 +32,7 @@ using Frame = std::vector<std::uint8_t>;
                                                       InterfaceId interface, std::optional<MacAddress> known_mac);
 
 // An MLD or IGMP message from the interface's own MAC: MLD from its link-local address, IGMP from the first `real` of
-// its networks, else 0.0.0.0 (RFC 3376 section 4.2.13). None when the interface does not exist.
+// its networks in that VLAN, else 0.0.0.0 (RFC 3376 section 4.2.13). None when the interface does not exist.
 [[nodiscard]] std::optional<Frame> report_frame(const ForwardingState& node, const MembershipReport& report);
 
 }  // namespace trivet::arp

@@ -15,13 +15,13 @@ bool Membership::is_reported(const IpAddress& group) {
 void Membership::update(const std::vector<GroupMembership>& groups, const std::set<InterfaceId>& up, Time now) {
   std::map<PortKey, std::set<IpAddress>> next;
   for (const InterfaceId interface : up) {
-    next[{interface, Family::ipv4}];
-    next[{interface, Family::ipv6}];
+    next[{interface, Family::ipv4, 0}];
+    next[{interface, Family::ipv6, 0}];
   }
   for (const GroupMembership& membership : groups) {
-    const auto port = next.find({membership.interface, membership.group.family()});
-    if (port == next.end() || !is_reported(membership.group)) continue;
-    if (port->second.size() < groups_per_interface) port->second.insert(membership.group);
+    if (!up.contains(membership.interface)) continue;
+    std::set<IpAddress>& port = next[{membership.interface, membership.group.family(), membership.vlan}];
+    if (is_reported(membership.group) && port.size() < groups_per_interface) port.insert(membership.group);
   }
   // What an interface without link would have to say nobody hears: it joins again when the link is back.
   std::erase_if(ports_, [&next](const auto& entry) { return !next.contains(entry.first); });
@@ -46,7 +46,7 @@ void Membership::change(Port& port, std::set<IpAddress> groups, Time now) {
 }
 
 void Membership::heard(const MembershipQuery& query, Time now) {
-  const auto found = ports_.find({query.interface, query.family});
+  const auto found = ports_.find({query.interface, query.family, query.vlan});
   if (found == ports_.end()) return;
   Port& port = found->second;
   if (query.version == MembershipVersion::older) {
@@ -144,7 +144,7 @@ void Membership::append(const PortKey& key, MembershipVersion version, const std
   for (std::size_t at = 0; at < groups.size(); at += most) {
     const std::size_t count = std::min(most, groups.size() - at);
     const auto first = groups.begin() + static_cast<std::ptrdiff_t>(at);
-    out.push_back({key.first, key.second, version, {first, first + static_cast<std::ptrdiff_t>(count)}});
+    out.push_back({key.interface, key.family, version, {first, first + static_cast<std::ptrdiff_t>(count)}, key.vlan});
   }
 }
 

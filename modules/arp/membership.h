@@ -5,7 +5,7 @@
 // (IGMPv2). Groups are joined for any source, so filters never go beyond EXCLUDE {}.
 //
 // A change of membership is reported at once and once more within a second (robustness 2), all changes of an
-// interface and family together. Queries are answered after a random part of what they allow. After a query of an
+// interface, VLAN and family together. Queries are answered after a random part of what they allow. After a query of an
 // older version the answers are of that version, until it has been silent for 260 s. All-nodes and all-hosts groups,
 // and groups of IPv6 scope 0 and 1, are never reported.
 #pragma once
@@ -48,6 +48,7 @@ struct MembershipReport {
   Family family = Family::ipv6;
   MembershipVersion version = MembershipVersion::current;
   std::vector<ReportedGroup> groups;
+  VlanId vlan = 0;
   bool operator==(const MembershipReport&) const = default;
 };
 
@@ -57,6 +58,7 @@ struct MembershipQuery {
   MembershipVersion version = MembershipVersion::current;
   IpAddress group;  // unspecified: general
   Duration max_response{};
+  VlanId vlan = 0;
 };
 
 class Membership {
@@ -69,7 +71,8 @@ class Membership {
 
   explicit Membership(Random random) : random_(random) {}
 
-  // What this node listens to, on interfaces that are up; the rest of the list waits for its interface.
+  // What this node listens to, on interfaces that are up; the rest of the list waits for its interface. A VLAN has its
+  // place as long as there is a group in it.
   void update(const std::vector<GroupMembership>& groups, const std::set<InterfaceId>& up, Time now);
   void heard(const MembershipQuery& query, Time now);
 
@@ -81,7 +84,12 @@ class Membership {
   [[nodiscard]] static bool is_reported(const IpAddress& group);
 
  private:
-  using PortKey = std::pair<InterfaceId, Family>;
+  struct PortKey {
+    InterfaceId interface = 0;
+    Family family = Family::ipv6;
+    VlanId vlan = 0;
+    auto operator<=>(const PortKey&) const = default;
+  };
   struct Port {
     std::set<IpAddress> groups;
     std::map<IpAddress, unsigned> changes;  // how often the change is still to be said

@@ -116,7 +116,8 @@ std::unique_ptr<Worker> ArpModule::make_worker(WorkerContext&) { return std::mak
 void ArpModule::on_punt(const Packet& packet, Time now) {
   last_time_ = now;
   const ForwardingState& node = host_->forwarding();
-  const Arrival arrival{packet.in_interface, packet.ethernet().source, packet.ethernet().destination.is_multicast()};
+  const Arrival arrival{packet.in_interface, packet.ethernet().source, packet.ethernet().destination.is_multicast(),
+                        packet.vlan};
   if (packet.is(packet_class::arp)) {
     if (const auto heard = wire::parse_arp(packet.l3_bytes())) act_on(on_arp(node, arrival, *heard), now);
     return;
@@ -133,6 +134,7 @@ void ArpModule::on_punt(const Packet& packet, Time now) {
 void ArpModule::heard_query(const Packet& packet, Time now) {
   MembershipQuery query;
   query.interface = packet.in_interface;
+  query.vlan = packet.vlan;
   if (packet.is(packet_class::mld)) {
     const auto heard = wire::parse_mld_query(packet.l4_bytes());
     if (!heard.has_value()) return;
@@ -193,9 +195,15 @@ void ArpModule::follow_links(std::set<InterfaceId> up, Time now) {
     if (!up.contains(interface)) perform(cache_.link_down(interface), now);
   }
   up_ = std::move(up);
-  perform(cache_.retain([&node](const NeighborEntry& entry) {
+  const auto former = std::exchange(vlans_, {});
+  for (const NetworkView& network : node.networks()) vlans_[network.number] = network.vlan;
+  perform(cache_.retain([&](const NeighborEntry& entry) {
     const NetworkView* network = node.network(entry.network);
     if (network == nullptr || node.find_address(entry.address) != nullptr) return false;
+    // Behind another tag there are others.
+    if (const auto known = former.find(entry.network); known != former.end() && known->second != network->vlan) {
+      return false;
+    }
     return entry.interface == 0 || std::ranges::find(network->interfaces, entry.interface) != network->interfaces.end();
   }),
           now);
@@ -222,17 +230,28 @@ std::vector<InterfaceId> ArpModule::interfaces_of(const OwnAddress& own) const {
   return interfaces;
 }
 
+VlanId ArpModule::vlan_of(const OwnAddress& own) const {
+  const NetworkView* network = host_->forwarding().network(own.network);
+  return network == nullptr ? VlanId{0} : network->vlan;
+}
+
 std::vector<GroupMembership> ArpModule::own_groups() const {
   const bool is_master = host_->forwarding().is_master();
   std::set<GroupMembership> groups;
   for (const InterfaceId interface : up_) {
+    const InterfaceView* view = host_->forwarding().interface(interface);
+    if (view == nullptr) continue;
     groups.insert({interface, all_nodes});
     groups.insert({interface, all_hosts});
+    for (const VlanView& vlan : view->vlans) {
+      groups.insert({interface, all_nodes, vlan.vlan});
+      groups.insert({interface, all_hosts, vlan.vlan});
+    }
   }
   for (const OwnAddress& own : addresses_) {
     if (!own.address.is_v6() || (own.scope == AddressScope::master && !is_master)) continue;
     for (const InterfaceId interface : interfaces_of(own)) {
-      groups.insert({interface, solicited_node_group(own.address.v6())});
+      groups.insert({interface, solicited_node_group(own.address.v6()), vlan_of(own)});
     }
   }
   return {groups.begin(), groups.end()};
@@ -246,7 +265,8 @@ std::vector<Announcement> ArpModule::announcements() const {
     const bool is_virtual = own.scope == AddressScope::master;
     if (is_virtual && !node.is_master()) continue;
     for (const InterfaceId interface : interfaces_of(own)) {
-      list.push_back({interface, mac_for(node, interface, own), own.address, own.scope, is_virtual && has_virtual_mac});
+      list.push_back({interface, mac_for(node, interface, own), own.address, own.scope, is_virtual && has_virtual_mac,
+                      vlan_of(own)});
     }
   }
   return list;
@@ -254,7 +274,8 @@ std::vector<Announcement> ArpModule::announcements() const {
 
 void ArpModule::act_on(const Consequence& consequence, Time now) {
   if (consequence.answer.has_value()) {
-    send(consequence.answer->interface, answer_frame(*consequence.answer, host_->forwarding().ip_forwarding()), now);
+    const Answer& answer = *consequence.answer;
+    send(answer.interface, answer.vlan, answer_frame(answer, host_->forwarding().ip_forwarding()), now);
     host_->count(counters_.answers);
   }
   for (const LearntSource& learnt : consequence.sources) {
@@ -293,10 +314,10 @@ void ArpModule::judge(const Claim& claim, Time now) {
     host_->log().change(LogLevel::warning, text);  // limited by ConflictMonitor, which counts the rest
   }
   if (!reaction.defend) return;
-  const OwnAddress* own = host_->forwarding().find_address(claim.address);
+  const OwnAddress* own = host_->forwarding().find_address(claim.address, claim.interface, claim.vlan);
   if (own == nullptr) return;
   const MacAddress mac = mac_for(host_->forwarding(), claim.interface, *own);
-  announce({{{claim.interface, mac, claim.address, own->scope, false}, AnnouncementKind::announce}}, now);
+  announce({{{claim.interface, mac, claim.address, own->scope, false, claim.vlan}, AnnouncementKind::announce}}, now);
 }
 
 void ArpModule::perform(const CacheActions& actions, Time now) {
@@ -315,15 +336,15 @@ void ArpModule::perform(const CacheActions& actions, Time now) {
 
 void ArpModule::solicit(const Solicit& what, Time now) {
   const ForwardingState& node = host_->forwarding();
+  const NetworkView* network = node.network(what.key.network);
+  if (network == nullptr) return;
   const auto ask = [&](InterfaceId interface, std::optional<MacAddress> known_mac) {
     const auto frame = solicitation_frame(node, what.key, interface, known_mac);
     if (!frame.has_value()) return;
-    send(interface, *frame, now);
+    send(interface, network->vlan, *frame, now);
     host_->count(counters_.solicitations);
   };
   if (what.place.interface != 0) return ask(what.place.interface, what.place.mac);
-  const NetworkView* network = node.network(what.key.network);
-  if (network == nullptr) return;
   for (const InterfaceId interface : network->interfaces) {
     if (up_.contains(interface)) ask(interface, std::nullopt);
   }
@@ -331,7 +352,8 @@ void ArpModule::solicit(const Solicit& what, Time now) {
 
 void ArpModule::announce(const std::vector<AnnounceAction>& actions, Time now) {
   for (const AnnounceAction& action : actions) {
-    send(action.what.interface, announcement_frame(action, host_->forwarding().ip_forwarding()), now);
+    const Announcement& what = action.what;
+    send(what.interface, what.vlan, announcement_frame(action, host_->forwarding().ip_forwarding()), now);
     host_->count(counters_.announcements);
   }
 }
@@ -340,14 +362,14 @@ void ArpModule::report(const std::vector<MembershipReport>& reports) {
   for (const MembershipReport& one : reports) {
     const auto frame = report_frame(host_->forwarding(), one);
     if (!frame.has_value()) continue;
-    host_->transmit(one.interface, *frame);
+    host_->transmit(one.interface, one.vlan, *frame);
     host_->count(counters_.reports);
   }
 }
 
-void ArpModule::send(InterfaceId interface, const Frame& frame, Time now) {
-  host_->transmit(interface, frame);
-  announcer_.sent(interface, reinterpret_cast<const wire::EthernetHeader*>(frame.data())->source, now);
+void ArpModule::send(InterfaceId interface, VlanId vlan, const Frame& frame, Time now) {
+  host_->transmit(interface, vlan, frame);
+  announcer_.sent(interface, vlan, reinterpret_cast<const wire::EthernetHeader*>(frame.data())->source, now);
 }
 
 void ArpModule::stop(Time now) { report(membership_.leave_all(now)); }

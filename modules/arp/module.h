@@ -61,6 +61,7 @@ class ArpModule final : public Module {
   [[nodiscard]] std::vector<GroupMembership> own_groups() const;
   [[nodiscard]] std::vector<Announcement> announcements() const;
   [[nodiscard]] std::vector<InterfaceId> interfaces_of(const OwnAddress& own) const;
+  [[nodiscard]] VlanId vlan_of(const OwnAddress& own) const;
 
   void act_on(const Consequence& consequence, Time now);
   void judge(const Claim& claim, Time now);
@@ -70,7 +71,7 @@ class ArpModule final : public Module {
   void announce(const std::vector<AnnounceAction>& actions, Time now);
   void report(const std::vector<MembershipReport>& reports);
   void heard_query(const Packet& packet, Time now);
-  void send(InterfaceId interface, const Frame& frame, Time now);
+  void send(InterfaceId interface, VlanId vlan, const Frame& frame, Time now);
   [[nodiscard]] std::string interface_name(InterfaceId interface) const;
 
   Host* host_ = nullptr;
@@ -86,6 +87,7 @@ class ArpModule final : public Module {
   std::vector<GroupMembership> groups_;            // merged, of all modules
   std::vector<GroupMembership> published_groups_;  // this module's
   std::set<InterfaceId> up_;
+  std::map<NetworkId, VlanId> vlans_;  // of the networks, when they were last followed
   Inbox inbox_;
   Time last_time_;
 };

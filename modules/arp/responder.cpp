@@ -1,6 +1,7 @@
 #include "arp/responder.h"
 
 #include <algorithm>
+#include <span>
 
 namespace trivet::arp {
 
@@ -15,39 +16,41 @@ bool is_virtual_mac(const ForwardingState& node, Family family, const MacAddress
   return vrid != 0 && mac == vrrp_mac(family, vrid);
 }
 
-// The network of an interface that an address on the link belongs to; 0 = none.
-NetworkId home_of(const ForwardingState& node, InterfaceId interface, const IpAddress& address) {
-  const InterfaceView* view = node.interface(interface);
-  if (view == nullptr || view->networks.empty()) return 0;
+// The networks that a message may be about.
+std::span<const NetworkId> networks_of(const ForwardingState& node, const Arrival& arrival) {
+  const InterfaceView* view = node.interface(arrival.interface);
+  const VlanView* vlan = view == nullptr ? nullptr : view->find_vlan(arrival.vlan);
+  return vlan == nullptr ? std::span<const NetworkId>{} : vlan->networks;
+}
+
+// The one of them that an address on the link belongs to; 0 = none.
+NetworkId home_of(const ForwardingState& node, std::span<const NetworkId> networks, const IpAddress& address) {
+  if (networks.empty()) return 0;
   const bool is_link_local = address.is_v6() && address.v6().is_link_local();
-  return is_link_local ? view->networks.front() : node.network_of(address, *view);
+  return is_link_local ? networks.front() : node.network_of(address, networks);
 }
 
-std::vector<NetworkId> networks_of(const ForwardingState& node, InterfaceId interface) {
-  const InterfaceView* view = node.interface(interface);
-  return view == nullptr ? std::vector<NetworkId>{} : view->networks;
-}
-
-// Known entries are updated in every network of the interface; a new one is made in the one that it belongs to.
-void learn_source(const ForwardingState& node, const IpAddress& address, const NeighborPlace& place, Learning learning,
-                  Consequence& result) {
-  const NetworkId home = home_of(node, place.interface, address);
-  for (const NetworkId number : networks_of(node, place.interface)) {
+// Known entries are updated in every network of the link; a new one is made in the one that it belongs to.
+void learn_source(const ForwardingState& node, const Arrival& arrival, const IpAddress& address,
+                  const NeighborPlace& place, Learning learning, Consequence& result) {
+  const std::span<const NetworkId> networks = networks_of(node, arrival);
+  const NetworkId home = home_of(node, networks, address);
+  for (const NetworkId number : networks) {
     result.sources.push_back({{number, address}, place, number == home ? learning : Learning::update});
   }
 }
 
-void learn_advertisement(const ForwardingState& node, const IpAddress& address, const Advertisement& advertisement,
-                         Consequence& result) {
-  for (const NetworkId number : networks_of(node, advertisement.interface)) {
+void learn_advertisement(const ForwardingState& node, const Arrival& arrival, const IpAddress& address,
+                         const Advertisement& advertisement, Consequence& result) {
+  for (const NetworkId number : networks_of(node, arrival)) {
     result.advertisements.push_back({{number, address}, advertisement});
   }
 }
 
 // Another node says that an address of ours is its own.
-void judge_claim(const ForwardingState& node, const OwnAddress& own, const MacAddress& mac, InterfaceId interface,
+void judge_claim(const ForwardingState& node, const OwnAddress& own, const MacAddress& mac, const Arrival& arrival,
                  bool is_probe, Consequence& result) {
-  Claim claim{own.address, mac, interface, is_probe, own.address.is_v4() && !is_probe};
+  Claim claim{own.address, mac, arrival.interface, is_probe, own.address.is_v4() && !is_probe, arrival.vlan};
   if (own.scope == AddressScope::own) {
     result.claim = claim;
     return;
@@ -75,27 +78,16 @@ Remark judge_macs(const ForwardingState& node, const MacAddress& said, const Mac
   return Remark::none;
 }
 
-Answer make_answer(const ForwardingState& node, const OwnAddress& own, InterfaceId interface, const IpAddress& to,
+Answer make_answer(const ForwardingState& node, const OwnAddress& own, const Arrival& arrival, const IpAddress& to,
                    const MacAddress& to_mac) {
-  return {interface, own.address, mac_for(node, interface, own), to, to_mac, true};
+  return {arrival.interface, own.address, mac_for(node, arrival.interface, own), to, to_mac, true, arrival.vlan};
 }
 
 }  // namespace
 
-const OwnAddress* local_address(const ForwardingState& node, InterfaceId interface, const IpAddress& address) noexcept {
-  const OwnAddress* own = node.find_address(address);
-  if (own == nullptr) return nullptr;
-  if (own->interface != 0) return own->interface == interface ? own : nullptr;
-  const NetworkView* network = own->network == 0 ? nullptr : node.network(own->network);
-  if (network == nullptr) return nullptr;
-  const bool is_here =
-      std::find(network->interfaces.begin(), network->interfaces.end(), interface) != network->interfaces.end();
-  return is_here ? own : nullptr;
-}
-
-const OwnAddress* answered_address(const ForwardingState& node, InterfaceId interface,
+const OwnAddress* answered_address(const ForwardingState& node, InterfaceId interface, VlanId vlan,
                                    const IpAddress& address) noexcept {
-  const OwnAddress* own = local_address(node, interface, address);
+  const OwnAddress* own = node.find_address(address, interface, vlan);
   if (own == nullptr) return nullptr;
   return own->scope == AddressScope::own || node.is_master() ? own : nullptr;
 }
@@ -123,8 +115,8 @@ Consequence on_arp(const ForwardingState& node, const Arrival& arrival, const wi
   }
   const bool has_sender = !heard.sender.is_unspecified();
   if (has_sender) {
-    if (const OwnAddress* own = local_address(node, arrival.interface, heard.sender)) {
-      judge_claim(node, *own, heard.sender_mac, arrival.interface, false, result);
+    if (const OwnAddress* own = node.find_address(heard.sender, arrival.interface, arrival.vlan)) {
+      judge_claim(node, *own, heard.sender_mac, arrival, false, result);
       return result;
     }
     if (heard.sender.is_multicast() || heard.sender.is_broadcast() || heard.sender.is_loopback()) return result;
@@ -135,16 +127,16 @@ Consequence on_arp(const ForwardingState& node, const Arrival& arrival, const wi
   if (!is_request || heard.is_announcement()) {
     const bool solicited = !is_request && !arrival.to_group && !heard.is_announcement();
     const Advertisement advertisement{place.interface, place.mac, true, solicited, true};
-    if (has_sender) learn_advertisement(node, heard.sender, advertisement, result);
+    if (has_sender) learn_advertisement(node, arrival, heard.sender, advertisement, result);
     return result;
   }
-  const OwnAddress* own = answered_address(node, arrival.interface, heard.target);
+  const OwnAddress* own = answered_address(node, arrival.interface, arrival.vlan, heard.target);
   if (own != nullptr) {
-    if (heard.is_probe()) judge_claim(node, *own, heard.sender_mac, arrival.interface, true, result);
-    result.answer = make_answer(node, *own, arrival.interface, heard.sender, heard.sender_mac);
+    if (heard.is_probe()) judge_claim(node, *own, heard.sender_mac, arrival, true, result);
+    result.answer = make_answer(node, *own, arrival, heard.sender, heard.sender_mac);
   }
   if (has_sender) {
-    learn_source(node, heard.sender, place, own != nullptr ? Learning::create : Learning::update, result);
+    learn_source(node, arrival, heard.sender, place, own != nullptr ? Learning::create : Learning::update, result);
   }
   return result;
 }
@@ -158,22 +150,22 @@ Consequence on_solicitation(const ForwardingState& node, const Arrival& arrival,
 
   const bool is_probe = source.is_unspecified();
   if (!is_probe) {
-    if (const OwnAddress* own = local_address(node, arrival.interface, source)) {
-      judge_claim(node, *own, mac, arrival.interface, false, result);
+    if (const OwnAddress* own = node.find_address(source, arrival.interface, arrival.vlan)) {
+      judge_claim(node, *own, mac, arrival, false, result);
       return result;
     }
   }
-  const OwnAddress* own = answered_address(node, arrival.interface, heard.target);
+  const OwnAddress* own = answered_address(node, arrival.interface, arrival.vlan, heard.target);
   if (own == nullptr) return result;
   if (is_probe) {
-    judge_claim(node, *own, mac, arrival.interface, true, result);
-    result.answer = make_answer(node, *own, arrival.interface, all_nodes, multicast_mac(all_nodes));
+    judge_claim(node, *own, mac, arrival, true, result);
+    result.answer = make_answer(node, *own, arrival, all_nodes, multicast_mac(all_nodes));
     result.answer->solicited = false;
     return result;
   }
-  result.answer = make_answer(node, *own, arrival.interface, source, mac);
+  result.answer = make_answer(node, *own, arrival, source, mac);
   if (heard.source_mac.has_value()) {
-    learn_source(node, source, {mac, arrival.interface}, Learning::create, result);
+    learn_source(node, arrival, source, {mac, arrival.interface}, Learning::create, result);
   }
   return result;
 }
@@ -185,13 +177,13 @@ Consequence on_advertisement(const ForwardingState& node, const Arrival& arrival
   result.remark = judge_macs(node, mac, arrival.ethernet_source);
   if (result.remark != Remark::none) return result;
 
-  if (const OwnAddress* own = local_address(node, arrival.interface, heard.target)) {
-    judge_claim(node, *own, mac, arrival.interface, false, result);
+  if (const OwnAddress* own = node.find_address(heard.target, arrival.interface, arrival.vlan)) {
+    judge_claim(node, *own, mac, arrival, false, result);
     return result;
   }
   const Advertisement advertisement{arrival.interface, mac, heard.target_mac.has_value(), heard.solicited,
                                     heard.override_entry};
-  learn_advertisement(node, heard.target, advertisement, result);
+  learn_advertisement(node, arrival, heard.target, advertisement, result);
   return result;
 }
 

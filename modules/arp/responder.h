@@ -5,7 +5,8 @@
 // Sources: RFC 826; RFC 5227 sections 2.1.1 and 2.4; RFC 4861 sections 7.2.3 to 7.2.5; RFC 4862 section 5.4.
 //
 // Addresses of scope own are answered always, with the interface's MAC; of scope master while master, with the router
-// MAC; both only on interfaces of their network. An own address is never learnt, nor an own, zero or group MAC.
+// MAC; both only on interfaces of their network, in its VLAN. An own address is never learnt, nor an own, zero or group
+// MAC.
 #pragma once
 
 #include <optional>
@@ -25,6 +26,7 @@ struct Arrival {
   InterfaceId interface = 0;
   MacAddress ethernet_source;
   bool to_group = true;  // the frame's destination was broadcast or a group
+  VlanId vlan = 0;
 };
 
 // An ARP reply or a neighbour advertisement to send.
@@ -35,6 +37,7 @@ struct Answer {
   IpAddress to;
   MacAddress to_mac;
   bool solicited = true;  // false: duplicate address detection, answered to all
+  VlanId vlan = 0;
   bool operator==(const Answer&) const = default;
 };
 
@@ -60,7 +63,7 @@ enum class Remark : std::uint8_t {
 
 struct Consequence {
   std::optional<Answer> answer;
-  std::vector<LearntSource> sources;  // one a network of the interface
+  std::vector<LearntSource> sources;  // one a network of the interface and VLAN
   std::vector<LearntAdvertisement> advertisements;
   std::optional<Claim> claim;
   Remark remark = Remark::none;
@@ -73,12 +76,9 @@ struct Consequence {
 [[nodiscard]] Consequence on_advertisement(const ForwardingState& node, const Arrival& arrival,
                                            const wire::NeighborAdvertisement& heard);
 
-// The own address, of either scope, that is on-link behind the interface; null when there is none. Does not look at
-// the role. Does not allocate: workers use it too.
-[[nodiscard]] const OwnAddress* local_address(const ForwardingState& node, InterfaceId interface,
-                                              const IpAddress& address) noexcept;
-// local_address(), if this node answers for it now.
-[[nodiscard]] const OwnAddress* answered_address(const ForwardingState& node, InterfaceId interface,
+// The own address that is on-link behind an interface and VLAN, if this node answers for it now. Does not allocate:
+// workers use it too.
+[[nodiscard]] const OwnAddress* answered_address(const ForwardingState& node, InterfaceId interface, VlanId vlan,
                                                  const IpAddress& address) noexcept;
 // The MAC that this node says for one of its addresses on an interface.
 [[nodiscard]] MacAddress mac_for(const ForwardingState& node, InterfaceId interface, const OwnAddress& own);

@@ -58,8 +58,8 @@ Verdict ArpWorker::on_arp(const Packet& packet, const Batch& batch) noexcept {
   const bool is_question = heard->operation == wire::ArpOperation::request && !heard->is_announcement();
   if (is_question) {
     const ForwardingState& node = batch.forwarding();
-    const bool concerns_us = answered_address(node, packet.in_interface, heard->target) != nullptr ||
-                             local_address(node, packet.in_interface, heard->sender) != nullptr;
+    const bool concerns_us = answered_address(node, packet.in_interface, packet.vlan, heard->target) != nullptr ||
+                             node.find_address(heard->sender, packet.in_interface, packet.vlan) != nullptr;
     if (!concerns_us) return Verdict::drop(reasons_.arp_not_for_us);
   }
   const auto kind = is_question ? PuntLimiter::Kind::question : PuntLimiter::Kind::answer;
@@ -72,8 +72,8 @@ Verdict ArpWorker::on_solicitation(const Packet& packet, const Batch& batch) noe
   const auto heard = wire::parse_neighbor_solicitation(context_of(packet), packet.l4_bytes());
   if (!heard.has_value()) return Verdict::drop(reasons_.nd_invalid);
   const ForwardingState& node = batch.forwarding();
-  const bool concerns_us = answered_address(node, packet.in_interface, heard->target) != nullptr ||
-                           local_address(node, packet.in_interface, packet.ipv6().source) != nullptr;
+  const bool concerns_us = answered_address(node, packet.in_interface, packet.vlan, heard->target) != nullptr ||
+                           node.find_address(packet.ipv6().source, packet.in_interface, packet.vlan) != nullptr;
   if (!concerns_us) return Verdict::drop(reasons_.nd_not_for_us);
   return punt(PuntLimiter::Kind::question, packet, reasons_.nd_invalid, batch.now());
 }

@@ -108,7 +108,7 @@ Verdict PingWorker::on_request(Packet& packet, const Batch& batch) noexcept {
     // Only the source may cut IPv6. The message is a reply already, so the sides are as they will be sent.
     const auto id = static_cast<std::uint32_t>(context_.random()());
     const Piece shape{packet.source(), packet.destination(), traffic_class_of(packet), id, 0, false, {}};
-    return answer_in_pieces(shape, packet.l4_bytes(), mtu, packet.in_interface);
+    return answer_in_pieces(shape, packet.l4_bytes(), mtu, packet);
   }
   if (is_link_local(packet.destination())) packet.out_interface = packet.in_interface;
   context_.counters().add(counters_.answers);
@@ -148,12 +148,11 @@ Verdict PingWorker::answer_whole(const Packet& last, const Batch& batch, std::sp
   if (!is_checksum_right(last.source(), last.destination(), message)) return Verdict::drop(reasons_.bad_checksum);
   make_reply(family, message);
   const Piece shape{last.destination(), last.source(), traffic_class_of(last), id, 0, false, {}};
-  return answer_in_pieces(shape, message, mtu_towards(batch.forwarding(), last.source(), last.in_interface),
-                          last.in_interface);
+  return answer_in_pieces(shape, message, mtu_towards(batch.forwarding(), last.source(), last.in_interface), last);
 }
 
 Verdict PingWorker::answer_in_pieces(const Piece& shape, std::span<const std::uint8_t> message, std::size_t mtu,
-                                     InterfaceId in_interface) noexcept {
+                                     const Packet& request) noexcept {
   const Family family = shape.source.family();
   const bool fits = message.size() <= whole_size(family, mtu);
   const std::size_t largest = fits ? message.size() : piece_size(family, mtu);
@@ -170,8 +169,9 @@ Verdict PingWorker::answer_in_pieces(const Piece& shape, std::span<const std::ui
       context_.hand_over(packet, Verdict::drop(reasons_.no_buffer));
       return Verdict::drop(reasons_.no_buffer);
     }
-    packet->in_interface = in_interface;
-    if (is_link_local(shape.destination)) packet->out_interface = in_interface;
+    packet->in_interface = request.in_interface;
+    packet->network = request.network;
+    if (is_link_local(shape.destination)) packet->out_interface = request.in_interface;
     context_.hand_over(packet, Verdict::originate());
     offset += size;
   }

@@ -55,9 +55,9 @@ class PingWorker final : public PacketWorker<PingWorker> {
   // `message`: what the fragments make, of which `last` is one. Answers in new packets; changes the message.
   Verdict answer_whole(const Packet& last, const Batch& batch, std::span<std::uint8_t> message,
                        std::uint32_t id) noexcept;
-  // Sends a whole reply in as many packets as it needs.
+  // Sends a whole reply in as many packets as it needs, where the request came from.
   Verdict answer_in_pieces(const Piece& shape, std::span<const std::uint8_t> message, std::size_t mtu,
-                           InterfaceId in_interface) noexcept;
+                           const Packet& request) noexcept;
 
   WorkerContext& context_;
   const Snapshot<Config>& config_;

@@ -84,6 +84,7 @@ struct Attachment {
   std::optional<Ipv4Address> address;          // `real`
   std::vector<InterfaceId> interfaces;         // ascending
   std::vector<Ipv4Address> virtual_addresses;  // `virt`, or none
+  VlanId vlan = 0;
   bool operator==(const Attachment&) const = default;
 };
 

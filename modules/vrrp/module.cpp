@@ -37,6 +37,7 @@ Attachment attachment_of(const ForwardingState& forwarding, NetworkId number) {
   if (network == nullptr) return attachment;
   attachment.address = network->real4;
   attachment.interfaces = network->interfaces;
+  attachment.vlan = network->vlan;
   if (network->virt4) attachment.virtual_addresses.push_back(*network->virt4);
   return attachment;
 }
@@ -203,7 +204,7 @@ void VrrpModule::carry_out_one(const SendAdvert& action) {
     if (interface == nullptr) continue;
     const MacAddress source =
         engine_->config().virtual_mac ? vrrp_mac(Family::ipv4, action.advert.vrid) : interface->mac;
-    host_->transmit(number, build_frame(action.advert, {source, action.source, action.id}));
+    host_->transmit(number, engine_->attachment().vlan, build_frame(action.advert, {source, action.source, action.id}));
   }
 }
 
@@ -248,7 +249,8 @@ void VrrpModule::publish_role() {
 void VrrpModule::publish_groups() {
   std::vector<GroupMembership> groups;
   if (engine_->config().has_section) {
-    for (const InterfaceId interface : engine_->attachment().interfaces) groups.push_back({interface, group4});
+    const Attachment& attachment = engine_->attachment();
+    for (const InterfaceId interface : attachment.interfaces) groups.push_back({interface, group4, attachment.vlan});
   }
   if (groups == published_groups_) return;
   published_groups_ = groups;
@@ -259,6 +261,7 @@ void VrrpModule::publish_admission() {
   Admission next;
   next.has_router = engine_->config().has_section;
   next.vrid = engine_->config().vrid;
+  next.vlan = engine_->attachment().vlan;
   for (const InterfaceId interface : engine_->attachment().interfaces) {
     if (interface <= max_interfaces) next.interfaces.set(interface);
   }

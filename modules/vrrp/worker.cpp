@@ -17,7 +17,8 @@ void declare_worker(Setup& setup, WorkerReasons& reasons) {
   reasons.wrong_destination = setup.drop_reason("wrong-destination", "VRRP to neither 224.0.0.18 nor an own address");
 
   reasons.no_router = setup.drop_reason("no-router", "this node has no vrrp section");
-  reasons.wrong_interface = setup.drop_reason("wrong-interface", "came in outside the VRRP network");
+  reasons.wrong_interface =
+      setup.drop_reason("wrong-interface", "came in outside the VRRP network: on another interface or VLAN");
   reasons.other_vrid = setup.drop_reason("other-vrid", "of another virtual router");
   reasons.rate_limited = setup.drop_reason("rate-limited", "more advertisements than are looked at");
 
@@ -65,7 +66,8 @@ Verdict AdvertWorker::on_packet(const Packet& packet, const Batch& batch) noexce
 
   const Admission& admission = admission_->get();
   if (!admission.has_router) return ignore(counters_.not_running, reasons_.no_router);
-  if (packet.in_interface > max_interfaces || !admission.interfaces[packet.in_interface]) {
+  if (packet.in_interface > max_interfaces || !admission.interfaces[packet.in_interface] ||
+      packet.vlan != admission.vlan) {
     return ignore(counters_.wrong_interface, reasons_.wrong_interface);
   }
   if (vrid_of(message) != admission.vrid) return ignore(counters_.other_vrid, reasons_.other_vrid);

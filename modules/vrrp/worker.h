@@ -45,6 +45,7 @@ struct WorkerCounters {
 struct Admission {
   bool has_router = false;
   std::uint8_t vrid = 0;
+  VlanId vlan = 0;                             // of the VRRP network
   std::bitset<max_interfaces + 1> interfaces;  // of the VRRP network
   std::size_t peer_count = 0;
   std::array<Ipv4Address, PeerTable::capacity> peers{};  // routers that have been heard

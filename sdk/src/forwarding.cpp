@@ -128,18 +128,11 @@ struct ForwardingState::Index {
       : interfaces(positions_by_number<max_interfaces + 1>(parts.interfaces)),
         networks(positions_by_number<max_networks + 1>(parts.networks)),
         addresses(parts.addresses.size()),
+        next_of_address(parts.addresses.size(), PrefixTable::none),
         routes(parts.routes.size()),
         broadcasts(parts.networks.size() * 2),
         interface_networks(memberships(parts)) {
-    for (std::size_t i = 0; i < parts.addresses.size(); ++i) {
-      const OwnAddress& own = parts.addresses[i];
-      const PrefixTable::Key key = host_key(own.address);
-      // Real and virtual at once (the owner of RFC 9568): answered always.
-      if (!addresses.insert(key, static_cast<std::uint32_t>(i)) && own.scope == AddressScope::own &&
-          parts.addresses[addresses.find(key)].scope != AddressScope::own) {
-        addresses.replace(key, static_cast<std::uint32_t>(i));
-      }
-    }
+    for (std::size_t i = 0; i < parts.addresses.size(); ++i) add_address(parts, static_cast<std::uint32_t>(i));
     for (std::size_t i = 0; i < parts.routes.size(); ++i) {
       const IpPrefix prefix = parts.routes[i].prefix.masked();
       const PrefixTable::Key key = PrefixTable::key_of(prefix.address, prefix.length);
@@ -192,9 +185,24 @@ struct ForwardingState::Index {
     lengths.push_back(route_length(prefix.address.family(), prefix.length));
   }
 
+  void add_address(const Parts& parts, std::uint32_t position) {
+    const OwnAddress& own = parts.addresses[position];
+    const PrefixTable::Key key = host_key(own.address);
+    if (addresses.insert(key, position)) return;
+    const std::uint32_t first = addresses.find(key);
+    // Real and virtual at once (the owner of RFC 9568): answered always.
+    if (own.scope == AddressScope::own && parts.addresses[first].scope != AddressScope::own) {
+      next_of_address[position] = first;
+      addresses.replace(key, position);
+    } else {
+      next_of_address[position] = std::exchange(next_of_address[first], position);
+    }
+  }
+
   std::array<std::uint16_t, max_interfaces + 1> interfaces;
   std::array<std::uint16_t, max_networks + 1> networks;
   PrefixTable addresses;
+  std::vector<std::uint32_t> next_of_address;  // the next one that is the same, of another network or writer
   PrefixTable routes;
   // Lengths that occur among the routes, longest first: a look-up asks the table once for each.
   std::vector<RouteLength> lengths4;
@@ -206,7 +214,18 @@ struct ForwardingState::Index {
 };
 
 ForwardingState::ForwardingState(Parts parts)
-    : parts_(std::move(parts)), index_(std::make_unique<const Index>(parts_)) {}
+    : parts_(std::move(parts)), index_(std::make_unique<const Index>(parts_)) {
+  for (InterfaceView& interface : parts_.interfaces) {
+    interface.vlans.clear();
+    for (const NetworkId number : interface.networks) {
+      const NetworkView* const view = network(number);
+      const VlanId vlan = view == nullptr ? VlanId{0} : view->vlan;
+      auto at = std::ranges::lower_bound(interface.vlans, vlan, {}, &VlanView::vlan);
+      if (at == interface.vlans.end() || at->vlan != vlan) at = interface.vlans.insert(at, VlanView{vlan, {}});
+      at->networks.push_back(number);
+    }
+  }
+}
 
 ForwardingState::~ForwardingState() = default;
 
@@ -229,11 +248,7 @@ NetworkId ForwardingState::network_of(const IpAddress& address) const noexcept {
 NetworkId ForwardingState::network_of(const IpAddress& address, const InterfaceView& interface) const noexcept {
   if (&interface != this->interface(interface.number)) {
     // Not one of the snapshot's: its networks are in no index.
-    LongestPrefix best(address);
-    for (const NetworkId number : interface.networks) {
-      if (const NetworkView* candidate = network(number)) best.consider(*candidate);
-    }
-    return best.network();
+    return network_of(address, interface.networks);
   }
   const AddressWords words = words_of(address);
   for (const RouteLength& entry : address.is_v4() ? index_->network_lengths4 : index_->network_lengths6) {
@@ -243,6 +258,14 @@ NetworkId ForwardingState::network_of(const IpAddress& address, const InterfaceV
     if (number != PrefixTable::none) return static_cast<NetworkId>(number);
   }
   return 0;
+}
+
+NetworkId ForwardingState::network_of(const IpAddress& address, std::span<const NetworkId> among) const noexcept {
+  LongestPrefix best(address);
+  for (const NetworkId number : among) {
+    if (const NetworkView* candidate = network(number)) best.consider(*candidate);
+  }
+  return best.network();
 }
 
 bool ForwardingState::is_directed_broadcast(const Ipv4Address& address) const noexcept {
@@ -262,6 +285,25 @@ const OwnAddress* ForwardingState::find_address(const Ipv4Address& address) cons
 }
 const OwnAddress* ForwardingState::find_address(const Ipv6Address& address) const noexcept {
   return find_own(words_of(address), host6);
+}
+
+const OwnAddress* ForwardingState::find_address(const IpAddress& address, InterfaceId interface,
+                                                VlanId vlan) const noexcept {
+  const auto is_here = [&](const OwnAddress& own) {
+    const NetworkView* const home = own.network == 0 ? nullptr : network(own.network);
+    if ((home == nullptr ? VlanId{0} : home->vlan) != vlan) return false;
+    if (own.interface != 0) return own.interface == interface;
+    return home != nullptr && std::ranges::find(home->interfaces, interface) != home->interfaces.end();
+  };
+  const OwnAddress* found = nullptr;
+  for (std::uint32_t at = index_->addresses.find(host_key(address)); at != PrefixTable::none;
+       at = index_->next_of_address[at]) {
+    const OwnAddress& own = parts_.addresses[at];
+    if (!is_here(own)) continue;
+    if (own.scope == AddressScope::own) return &own;
+    if (found == nullptr) found = &own;
+  }
+  return found;
 }
 
 bool ForwardingState::answers_for(const IpAddress& address) const noexcept {

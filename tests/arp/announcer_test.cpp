@@ -127,9 +127,9 @@ TEST_F(AnnouncerTest, OtherFramesWithTheMacPutTheRefreshOff) {
   announcer.set_refresh(seconds(2));
   announcer.set({virt(3)}, at(seconds(0)));
   (void)run_until(at(seconds(5)));
-  announcer.sent(1, virtual_mac, at(milliseconds(6500)));
-  announcer.sent(2, virtual_mac, at(milliseconds(6900)));
-  announcer.sent(1, own_mac, at(milliseconds(6900)));
+  announcer.sent(1, 0, virtual_mac, at(milliseconds(6500)));
+  announcer.sent(2, 0, virtual_mac, at(milliseconds(6900)));
+  announcer.sent(1, 0, own_mac, at(milliseconds(6900)));
   EXPECT_THAT(run_until(at(seconds(9))), ElementsAre("8500 10.0.0.3 if1"));
 }
 

@@ -118,9 +118,10 @@ TEST_F(CoreCommands, ShowInterfacesHasStateLinkAndTraffic) {
 TEST_F(CoreCommands, ShowNetworksHasAddressesAndState) {
   EXPECT_EQ(
       text({"show", "networks"}),
-      "No  Name    State       Interfaces  IPv4        Real      Virt      IPv6             Real6          Virt6\n"
-      " 1  access  enabled     1,2         10.0.0.0/8  10.0.0.1  10.0.0.3  2001:db8::/48    2001:db8::1    -\n"
-      " 2  -       registered  3           -           -         -         2001:db8:1::/64  2001:db8:1::1  -\n");
+      "No  Name    State       Interfaces  Vlan  IPv4        Real      Virt      IPv6             Real6          "
+      "Virt6\n"
+      " 1  access  enabled     1,2         -     10.0.0.0/8  10.0.0.1  10.0.0.3  2001:db8::/48    2001:db8::1    -\n"
+      " 2  -       registered  3           -     -           -         -         2001:db8:1::/64  2001:db8:1::1  -\n");
   EXPECT_THAT(json({"show", "networks"}), AllOf(HasSubstr(R"("prefix": "10.0.0.0/8")"), HasSubstr(R"("virt6": null)")));
 }
 

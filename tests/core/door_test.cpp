@@ -216,7 +216,7 @@ TEST(Door, RefusesEachKindOfNonsenseUnderItsName) {
   const Case cases[] = {
       {"truncated", bytes("020000000001 020000000099 08")},
       {"unknown-ether-type", in() / payload_of(60)},
-      {"unknown-ether-type", in() / vlan(5) / base4() / testkit::udp(1, 2)},
+      {"foreign-vlan", in() / vlan(5) / base4() / testkit::udp(1, 2)},
       {"unknown-ether-type", in().type(60) / payload_of(60)},
       {"bad-source", eth("03:00:00:00:00:01", node) / base4() / testkit::udp(1, 2)},
       {"bad-version", in() / base4().version_and_length(0x65) / testkit::udp(1, 2)},
@@ -278,7 +278,7 @@ TEST(Door, RefusesEachKindOfNonsenseUnderItsName) {
     met.insert(test.reason);
   }
   // Every reason is met, here or in a test of its own.
-  met.insert({"none", "interface-gone", "not-for-us", "bad-offload"});
+  met.insert({"none", "interface-gone", "not-for-us", "untagged", "bad-offload"});
   for (const DoorDropInfo& info : door_drops) EXPECT_TRUE(met.contains(info.name)) << info.name;
 }
 

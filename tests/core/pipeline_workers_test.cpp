@@ -182,6 +182,34 @@ TEST_P(PipelineWorkers, APacketThatWaitedForItsOwnerIsExaminedUnderTheOwnersFact
   team_.expect_whole_pools();
 }
 
+// The door has taken the tag out the first time.
+TEST_P(PipelineWorkers, APacketWithATagIsExaminedAgainWithIt) {
+  std::vector<VlanId> tags;
+  std::vector<NetworkId> networks;
+  verdict_ = [&](Packet& packet) {
+    tags.push_back(packet.vlan);
+    networks.push_back(packet.network);
+    return Verdict::consumed();
+  };
+  for (NetworkView& network : team_.parts.networks) {
+    if (network.number == 1) network.vlan = 5;
+  }
+  team_.publish();
+  unsigned number = 0;
+  while (owner(number, count()) == 0) ++number;
+  team_.inject(1, eth(host_mac, interface_mac(1)) / vlan(5) / ipv4(ip4(client(number)), "10.0.2.254") / udp(1000, 80) /
+                      payload("question"));
+  while (team_.workers[0]->run_once(team_.now)) {
+  }
+  team_.publish();
+  team_.run();
+  EXPECT_THAT(tags, ElementsAre(5));
+  EXPECT_THAT(networks, ElementsAre(1));
+  EXPECT_EQ(order_[owner(number, count())].size(), 1U);
+  EXPECT_EQ(team_.drops("untagged"), 0U);
+  team_.expect_whole_pools();
+}
+
 TEST_P(PipelineWorkers, AnInterfaceThatGoesTakesNoBufferAlong) {
   for (unsigned number = 0; number < 30; ++number) team_.inject(1, question(number), number % count());
   for (auto& worker : team_.workers) worker->run_once(team_.now);

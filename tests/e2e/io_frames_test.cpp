@@ -201,13 +201,16 @@ TEST_P(IoFrames, TheOwnAddressesCanChange) {
   EXPECT_THAT(node.warnings(), IsEmpty());
 }
 
-TEST_P(IoFrames, ATaggedFrameIsDataWhateverItHolds) {
+TEST_P(IoFrames, ATaggedFrameIsSortedByWhatItHolds) {
   Taken node{lab_, "node", "n0", GetParam()};
   ASSERT_TRUE(node.ok()) << node.problem();
   const FarEnd far{lab_, "far", "f0"};
-  far.send(with_tag(arp_frame(), 5));
-  far.send(arp_frame());
-  EXPECT_THAT(node.receive(2), testing::ElementsAre(arp_frame(), with_tag(arp_frame(), 5)));
+  node.io().set_own_addresses({*parse_ip("10.77.0.1")});
+  const Frame data = with_tag(udp_frame("10.77.0.9", 18), 5);
+  const Frame local = with_tag(udp_frame("10.77.0.1", 18), 5);
+  const Frame critical = with_tag(arp_frame(), 5);
+  for (const Frame& frame : {data, local, critical}) far.send(frame);
+  EXPECT_THAT(node.receive(3), testing::ElementsAre(critical, local, data));
 }
 
 TEST_F(IoFramesRaw, WithSeveralWorkersEachFlowStaysOnOneAndControlOnTheFirst) {

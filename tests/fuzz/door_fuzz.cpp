@@ -25,7 +25,11 @@ const trivet::ForwardingState& node() {
   static const trivet::ForwardingState state([] {
     trivet::ForwardingState::Parts parts;
     parts.interfaces.push_back(
-        {.number = 1, .name = "eth1", .mac = {{2, 0, 0, 0, 0, 1}}, .mtu = 1500, .up = true, .networks = {1}});
+        {.number = 1, .name = "eth1", .mac = {{2, 0, 0, 0, 0, 1}}, .mtu = 1500, .up = true, .networks = {1, 2}});
+    parts.networks.resize(2);
+    parts.networks[0].number = 1;
+    parts.networks[1].number = 2;
+    parts.networks[1].vlan = 5;
     parts.addresses.push_back({.address = trivet::Ipv4Address{{10, 0, 0, 1}}, .network = 1});
     return parts;
   }());

@@ -165,9 +165,9 @@ TEST(NetworkOf, IsTheOneWithTheLongestPrefixWhateverTheOrder) {
   EXPECT_EQ(state.network_of(ip("2001:db8::1")), 5);
   EXPECT_EQ(state.network_of(ip("2001:db8:1::1")), 6);
   EXPECT_EQ(state.network_of(ip("fe80::1")), 0);
-  EXPECT_EQ(state.network_of(ip("10.1.2.1"), interface), 4);
-  EXPECT_EQ(state.network_of(ip("10.9.0.1"), interface), 1);
-  EXPECT_EQ(state.network_of(ip("2001:db8::1"), interface), 0);
+  EXPECT_EQ(state.network_of(ip("10.1.2.1"), interface.networks), 4);
+  EXPECT_EQ(state.network_of(ip("10.9.0.1"), interface.networks), 1);
+  EXPECT_EQ(state.network_of(ip("2001:db8::1"), interface.networks), 0);
 }
 
 TEST(NetworkOf, OnAnInterfaceWithManyNetworksAgreesWithAPlainSearch) {

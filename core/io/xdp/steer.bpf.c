@@ -3,7 +3,7 @@
  * whose queue has no socket goes on, too.
  *
  * Control frames, as there: ARP; VRRP, IGMP, ICMP; ICMPv6, also behind a hop-by-hop header (MLD); whatever is for an
- * address of this node. Frames with a VLAN tag are data. All loads are checked against the frame's end.
+ * address of this node. One VLAN tag is looked behind. All loads are checked against the frame's end.
  *
  * A driver may hand over a tag beside the frame, where it would be lost. With TRIVET_TAGS_BESIDE_FRAMES the program asks
  * for it, and passes such frames on, since packet sockets know of tags. Not every kernel and driver can be asked.
@@ -39,6 +39,11 @@ struct {
   __type(key, struct trivet_xdp_address);
   __type(value, __u8);
 } own_addresses SEC(".maps");
+
+struct vlan_tag {
+  __be16 control;
+  __be16 type; /* of what follows */
+};
 
 #ifdef TRIVET_TAGS_BESIDE_FRAMES
 extern int bpf_xdp_metadata_rx_vlan_tag(const struct xdp_md* context, __be16* type, __u16* control) __ksym;
@@ -87,17 +92,26 @@ SEC("xdp")
 int steer(struct xdp_md* context) {
   const void* end = (const void*)(long)context->data_end;
   const struct ethhdr* ethernet = (const void*)(long)context->data;
+  const void* packet = ethernet + 1;
+  __be16 type;
   if ((const void*)(ethernet + 1) > end) return XDP_PASS;
   if ((const char*)end - (const char*)ethernet > TRIVET_XDP_LARGEST_FRAME) return XDP_PASS;
   if (has_tag_beside(context)) return XDP_PASS;
-  switch (ethernet->h_proto) {
+  type = ethernet->h_proto;
+  if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
+    const struct vlan_tag* tag = packet;
+    if ((const void*)(tag + 1) > end) return XDP_PASS;
+    type = tag->type;
+    packet = tag + 1;
+  }
+  switch (type) {
     case bpf_htons(ETH_P_ARP):
       return XDP_PASS;
     case bpf_htons(ETH_P_IP):
-      if (is_ipv4_control(ethernet + 1, end)) return XDP_PASS;
+      if (is_ipv4_control(packet, end)) return XDP_PASS;
       break;
     case bpf_htons(ETH_P_IPV6):
-      if (is_ipv6_control(ethernet + 1, end)) return XDP_PASS;
+      if (is_ipv6_control(packet, end)) return XDP_PASS;
       break;
     default:
       break;

@@ -5,9 +5,11 @@
 // Look-ups do not allocate, lock or throw.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,12 @@ namespace trivet {
 
 struct AddressWords;
 
+// The networks of an interface that share a tag.
+struct VlanView {
+  VlanId vlan = 0;                  // 0: frames without a tag
+  std::vector<NetworkId> networks;  // ascending, at least one
+};
+
 struct InterfaceView {
   InterfaceId number = 0;
   std::string name;  // of the system: eth1
@@ -28,12 +36,21 @@ struct InterfaceView {
   std::uint32_t mtu = 1500;
   bool up = false;                  // registered, enabled, taken, and with link
   std::vector<NetworkId> networks;  // registered and enabled ones, ascending
+  std::vector<VlanView> vlans{};    // the same by their tags, ascending; ForwardingState fills it in
+
+  // Null when none of the networks has this tag.
+  [[nodiscard]] const VlanView* find_vlan(VlanId vlan) const noexcept {
+    if (!vlans.empty() && vlans.front().vlan == vlan) return &vlans.front();
+    const auto at = std::ranges::lower_bound(vlans, vlan, {}, &VlanView::vlan);
+    return at == vlans.end() || at->vlan != vlan ? nullptr : &*at;
+  }
 };
 
 struct NetworkView {
   NetworkId number = 0;
   std::string name;
   std::vector<InterfaceId> interfaces;  // ascending
+  VlanId vlan = 0;                      // tag of its frames on all of them; 0 = none
   std::optional<IpPrefix> prefix4;      // addr/mask
   std::optional<Ipv4Address> real4;
   std::optional<Ipv4Address> virt4;
@@ -69,10 +86,16 @@ class ForwardingState {
   [[nodiscard]] NetworkId network_of(const IpAddress& address) const noexcept;
   // The same, only among the networks of an interface.
   [[nodiscard]] NetworkId network_of(const IpAddress& address, const InterfaceView& interface) const noexcept;
+  // The same, only among these networks.
+  [[nodiscard]] NetworkId network_of(const IpAddress& address, std::span<const NetworkId> among) const noexcept;
   // An own address of either scope; null for foreign ones. Does not look at the role.
   [[nodiscard]] const OwnAddress* find_address(const IpAddress& address) const noexcept;
   [[nodiscard]] const OwnAddress* find_address(const Ipv4Address& address) const noexcept;
   [[nodiscard]] const OwnAddress* find_address(const Ipv6Address& address) const noexcept;
+  // The own address that is on-link behind an interface with that tag; null when there is none. Networks with other
+  // tags may have the same address.
+  [[nodiscard]] const OwnAddress* find_address(const IpAddress& address, InterfaceId interface,
+                                               VlanId vlan) const noexcept;
   // True when this node answers for the address now: scope own, or scope master while master.
   [[nodiscard]] bool answers_for(const IpAddress& address) const noexcept;
   // Longest prefix match; null when there is none. A route without `via` is connected.

@@ -36,9 +36,10 @@ class Host {
   // The present snapshot. Valid until the next TopologyChanged.
   [[nodiscard]] virtual const ForwardingState& forwarding() const = 0;
 
-  // A whole Ethernet frame, out through one interface, before all forwarded traffic. Copied. Silently counted and
-  // dropped when the interface is down, the frame is longer than MTU + 14, or the queue is full.
-  virtual void transmit(InterfaceId interface, std::span<const std::uint8_t> frame) = 0;
+  // A whole Ethernet frame, out through one interface, before all forwarded traffic. Copied. The core puts the tag of
+  // `vlan` in (0: none); the frame has none. Silently counted and dropped when the interface is down, the frame is
+  // longer than MTU + 14, or the queue is full.
+  virtual void transmit(InterfaceId interface, VlanId vlan, std::span<const std::uint8_t> frame) = 0;
   // A whole IPv4 or IPv6 packet from this node, checksums complete: the core routes it, resolves the neighbour and
   // fills in the Ethernet header. The source MAC is the interface's own for scope-own sources, else the router's.
   virtual void send(std::span<const std::uint8_t> packet, SendOptions options = {}) = 0;

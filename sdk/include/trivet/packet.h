@@ -17,6 +17,7 @@ namespace trivet {
 
 using InterfaceId = std::uint16_t;  // number of the interface in the configuration, 1..256; 0 = none
 using NetworkId = std::uint16_t;    // number of the network in the configuration, 1..1024; 0 = none
+using VlanId = std::uint16_t;       // IEEE 802.1Q, 1..4094; 0 = no tag
 
 inline constexpr std::size_t max_interfaces = 256;
 inline constexpr std::size_t max_networks = 1024;
@@ -85,7 +86,9 @@ struct Packet {
   PacketClass classes;
   std::uint32_t flow_hash = 0;  // of addresses, protocol and ports; the same for all frames of one direction of a flow
   InterfaceId in_interface = 0;
-  NetworkId network = 0;  // of in_interface; where it has several, the one that holds the source, else the first
+  NetworkId network = 0;  // of in_interface and vlan; where there are several, the one that holds the source, else the
+                          // first
+  VlanId vlan = 0;  // the tag that the frame came with: the door has taken it out. transmit: the tag to go out with
   std::uint16_t l3_offset = 0;
   std::uint16_t l4_offset = 0;               // behind options and extension headers; 0 on later fragments
   std::uint16_t payload_offset = 0;          // behind the layer 4 header

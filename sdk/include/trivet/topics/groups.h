@@ -16,6 +16,7 @@ struct GroupMembership {
 
   InterfaceId interface = 0;
   IpAddress group;
+  VlanId vlan = 0;  // on the interface
   auto operator<=>(const GroupMembership&) const = default;
 };
 

@@ -15,7 +15,8 @@ namespace trivet::wire {
 namespace ether_type {
 inline constexpr std::uint16_t ipv4 = 0x0800;
 inline constexpr std::uint16_t arp = 0x0806;
-inline constexpr std::uint16_t vlan = 0x8100;
+inline constexpr std::uint16_t vlan = 0x8100;          // IEEE 802.1Q
+inline constexpr std::uint16_t service_vlan = 0x88a8;  // IEEE 802.1ad
 inline constexpr std::uint16_t ipv6 = 0x86dd;
 }  // namespace ether_type
 
