@@ -44,6 +44,9 @@ void declare_interface(CoreDeclarations& core) {
   core.key(make_key("interface", "access", word_element("access", {"raw", "xdp", "auto"}), "auto",
                     "How frames are read and sent. raw: packet sockets. xdp: AF_XDP. auto: xdp where the driver has "
                     "zero-copy, else raw; the log says which and why."));
+  core.key(make_key("interface", "passthrough", word_element("state", {"enable", "disable"}), "disable",
+                    "enable: frames that concern no object of the configuration are left to the system, which keeps "
+                    "its addresses on the interface."));
   core.key(
       make_key("interface", "threads", integer_element("threads", 1, 64), "1",
                "Workers that receive from this interface. The node has as many workers as the interface with the most; "

@@ -18,8 +18,11 @@ class AfPacketBackend : public IoBackend {
 
   Result<std::unique_ptr<InterfaceIo>> open(const InterfaceSpec& spec, std::size_t workers) override {
     if (!watch_) return std::unexpected(watch_.error());
-    const std::string who = "interface " + std::to_string(spec.number) + " (" + spec.name + ")";
-    const KernelAddresses addresses = options_.take ? KernelAddresses::take : KernelAddresses::refuse;
+    const std::string who = "interface " + std::to_string(spec.number) + " (" + spec.name + ")" +
+                            (spec.passthrough ? ", shared with the system" : "");
+    const KernelAddresses addresses = spec.passthrough ? KernelAddresses::keep
+                                      : options_.take  ? KernelAddresses::take
+                                                       : KernelAddresses::refuse;
     auto guard = KernelGuard::take(spec.name, addresses, options_.warn);
     if (!guard) return std::unexpected(guard.error());
     const Workers all{workers, spec.threads};

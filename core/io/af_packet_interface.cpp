@@ -10,6 +10,9 @@
 #include <cstring>
 #include <utility>
 
+#include "core/io/netlink.h"
+#include "core/io/system_filter.h"
+
 namespace trivet::core {
 
 namespace {
@@ -145,6 +148,7 @@ Result<void> AfPacketInterface::open_ports(Workers workers) {
   bool outgoing_ignored = true;
   if (auto done = join_group(rings, outgoing_ignored); !done) return done;
   group_member_ = rings.front().fd();
+  for (const RxRing& ring : rings) receivers_.push_back(ring.fd());
   if (auto done = install_filter({}); !done) return done;
   for (RxRing& ring : rings) ring.accept_frames(outgoing_ignored ? Outgoing::ignored : Outgoing::filter);
 
@@ -168,7 +172,52 @@ Result<void> AfPacketInterface::open_ports(Workers workers) {
 bool AfPacketInterface::alive() {
   ifreq request{};
   request.ifr_ifindex = guard_->interface_index();
-  return ::ioctl(settings_.get(), SIOCGIFNAME, &request) == 0;
+  if (::ioctl(settings_.get(), SIOCGIFNAME, &request) != 0) return false;
+  share();  // the addresses of the system may have changed
+  return true;
+}
+
+void AfPacketInterface::set_claims(const Claims& claims) {
+  if (!is_shared() || claims_ == claims) return;
+  claims_ = claims;
+  share();
+}
+
+void AfPacketInterface::share() {
+  if (!claims_) return;
+  auto route = NetlinkSocket::open(NETLINK_ROUTE);
+  const auto present = route ? read_addresses(*route, 0) : std::unexpected(route.error());
+  if (!present) return warn_(present.error().text);
+  std::vector<IpAddress> system;
+  for (const AddressEntry& entry : *present) system.push_back(entry.address);
+  std::ranges::sort(system);
+  Claims claims = *claims_;
+  std::erase_if(claims.destinations, [&](const IpAddress& address) {
+    const bool is_of_system = std::ranges::binary_search(system, address);
+    if (is_of_system && disputed_.insert(address).second) {
+      warn_(to_string(address) + " is an address of this system, which keeps it: give the node another one");
+    }
+    return is_of_system;
+  });
+  if (claims == claims_in_force_ && system == system_) return;
+  // In this order no frame is nobody's.
+  if (const auto done = guard_->share(claims, system); !done) {
+    return warn_("the system cannot be told what is this node's: " + done.error().text);
+  }
+  const bool system_changed = system != system_;
+  claims_in_force_ = std::move(claims);
+  system_ = std::move(system);
+  if (system_changed) install_system_filter();
+}
+
+void AfPacketInterface::install_system_filter() {
+  std::vector<sock_filter> code = make_system_filter(system_);
+  const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+  for (const int receiver : receivers_) {
+    if (::setsockopt(receiver, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) {
+      return warn_(system_error("cannot leave out the frames of the system"));
+    }
+  }
 }
 
 Result<void> AfPacketInterface::install_filter(const std::vector<IpAddress>& own) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,12 @@ class AfPacketInterface : public InterfaceIo {
   [[nodiscard]] bool alive() override;
   void set_mac_filter(const std::vector<MacAddress>& addresses) override;
   void set_own_addresses(const std::vector<IpAddress>& addresses) override;
+  void set_claims(const Claims& claims) override;
+  [[nodiscard]] bool is_shared() const noexcept { return guard_->is_shared(); }
+  void warn(const std::string& text) const { warn_(text); }
+  // What has been told to the kernel: without those that are the system's; and the addresses of the system.
+  [[nodiscard]] const Claims& claims() const noexcept { return claims_in_force_; }
+  [[nodiscard]] const std::vector<IpAddress>& system_addresses() const noexcept { return system_; }
   [[nodiscard]] int interface_index() const noexcept { return guard_->interface_index(); }
 
  private:
@@ -72,12 +79,19 @@ class AfPacketInterface : public InterfaceIo {
   Result<void> install_filter(const std::vector<IpAddress>& own);
   [[nodiscard]] bool change_membership(int option, unsigned short type, const MacAddress& mac);
   void listen_to_all();
+  void share();
+  void install_system_filter();
 
   std::unique_ptr<KernelGuard> guard_;  // last to go: what comes after must be closed before the kernel may listen
   std::function<void(const std::string&)> warn_;
   QueueLayout queues_;
   FileDescriptor settings_;  // a socket that receives nothing: memberships live as long as it does
   int group_member_ = -1;    // a receive queue's socket, by which the filter of the group is set
+  std::vector<int> receivers_;
+  std::optional<Claims> claims_;  // of a shared interface
+  Claims claims_in_force_;
+  std::vector<IpAddress> system_;
+  std::set<IpAddress> disputed_;  // claimed, but the system's: told once
   std::vector<std::unique_ptr<AfPacketPort>> ports_;
   std::vector<MacAddress> macs_;
   bool promiscuous_ = false;

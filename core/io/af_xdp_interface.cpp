@@ -114,6 +114,11 @@ Result<std::unique_ptr<AfXdpInterface>> AfXdpInterface::open(std::unique_ptr<AfP
   auto program = XdpProgram::attach(interface->interface_index_, interface->mtu_.load());
   if (!program) return std::unexpected(program.error());
   interface->program_.emplace(std::move(*program));
+  // Nothing of the system's is taken until it is known what is this node's.
+  interface->shared_ = packets->is_shared();
+  if (interface->shared_ && !interface->program_->set_claims({}, {})) {
+    return fail("the XDP program cannot be told that the interface is shared");
+  }
   if (auto done = interface->open_queues(store); !done) return std::unexpected(done.error());
 
   for (std::size_t worker = 0; worker < workers.all; ++worker) {
@@ -155,7 +160,22 @@ Result<void> AfXdpInterface::open_queues(UmemStore& store) {
 bool AfXdpInterface::alive() {
   if (!packets_->alive()) return false;
   mtu_.store(interface_mtu(interface_index_), std::memory_order_relaxed);
+  if (shared_) share();
   return true;
+}
+
+void AfXdpInterface::set_claims(const Claims& claims) {
+  packets_->set_claims(claims);
+  if (shared_) share();
+}
+
+void AfXdpInterface::share() {
+  if (packets_->claims() == shared_claims_ && packets_->system_addresses() == shared_system_) return;
+  shared_claims_ = packets_->claims();
+  shared_system_ = packets_->system_addresses();
+  if (!program_->set_claims(shared_claims_, shared_system_)) {
+    packets_->warn("interface " + name_ + ": the XDP program has no room for all addresses of this node");
+  }
 }
 
 void AfXdpInterface::set_own_addresses(const std::vector<IpAddress>& addresses) {

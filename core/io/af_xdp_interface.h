@@ -66,18 +66,23 @@ class AfXdpInterface : public InterfaceIo {
   [[nodiscard]] bool alive() override;
   void set_mac_filter(const std::vector<MacAddress>& addresses) override { packets_->set_mac_filter(addresses); }
   void set_own_addresses(const std::vector<IpAddress>& addresses) override;
+  void set_claims(const Claims& claims) override;
   // In a few words for the log: mode, place of the program, queues.
   [[nodiscard]] std::string description() const;
 
  private:
   AfXdpInterface(std::string name, int interface_index, XskMode mode);
   [[nodiscard]] Result<void> open_queues(UmemStore& store);
+  void share();
 
   std::unique_ptr<AfPacketInterface> packets_;  // last to go: until then the kernel stays off
   std::string name_;
   int interface_index_;
   XskMode mode_;
   bool restore_vlan_ = false;
+  bool shared_ = false;
+  Claims shared_claims_;  // as the program has them
+  std::vector<IpAddress> shared_system_;
   std::atomic<std::uint32_t> mtu_;
   std::vector<std::unique_ptr<XskQueue>> queues_;
   std::optional<XdpProgram> program_;  // detached before the sockets close

@@ -21,6 +21,8 @@ class IngressDrop {
     std::string text;
   };
   [[nodiscard]] static std::expected<IngressDrop, Refusal> install(const std::string& interface, int interface_index);
+  // What errno of nf_tables means.
+  [[nodiscard]] static Failure classify(int number);
 
  private:
   explicit IngressDrop(NetlinkSocket socket) : socket_(std::move(socket)) {}

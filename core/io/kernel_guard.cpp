@@ -102,8 +102,11 @@ Result<LinkEntry> find_interface(NetlinkSocket& route, const std::string& name) 
   return fail("there is no interface " + name);
 }
 
-Result<RestorePlan> make_plan(NetlinkSocket& route, const LinkEntry& link, const std::vector<AddressEntry>& addresses) {
+Result<RestorePlan> make_plan(NetlinkSocket& route, const LinkEntry& link, const std::vector<AddressEntry>& present,
+                              KernelAddresses addresses) {
   RestorePlan plan{link.index};
+  // Nothing to undo: it stays up, since by then the system may rely on it.
+  if (addresses == KernelAddresses::keep) return plan;
   plan.restore_flags(link.flags, IFF_UP | IFF_NOARP);
   for (const Setting& setting : quiet_settings) {
     if (auto value = read_setting(path_of(setting, link.name))) {
@@ -112,7 +115,7 @@ Result<RestorePlan> make_plan(NetlinkSocket& route, const LinkEntry& link, const
   }
   auto routes = read_routes(route, link.index);
   if (!routes) return std::unexpected(routes.error());
-  for (const AddressEntry& entry : addresses) plan.restore_address(entry.message);
+  for (const AddressEntry& entry : present) plan.restore_address(entry.message);
   for (RawMessage& message : *routes) plan.restore_route(std::move(message));
   return plan;
 }
@@ -133,6 +136,10 @@ Result<void> silence(NetlinkSocket& route, const LinkEntry& link, const std::vec
   return {};
 }
 
+std::string reason_of(const IngressDrop::Refusal& refusal) {
+  return refusal.kind == IngressDrop::Failure::taken ? "another process has taken it" : refusal.text;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<KernelGuard>> KernelGuard::take(const std::string& name, KernelAddresses addresses,
@@ -145,16 +152,26 @@ Result<std::unique_ptr<KernelGuard>> KernelGuard::take(const std::string& name, 
   if (!present) return std::unexpected(present.error());
   const std::string in_use = addresses_in_use(*present);
   if (!in_use.empty() && addresses == KernelAddresses::refuse) {
-    return fail("interface " + name + " carries " + in_use +
-                " of this system, which would become unreachable: remove that, or start with --take");
+    return fail(
+        "interface " + name + " carries " + in_use +
+        " of this system, which would become unreachable: remove that, set passthrough enable, or start with --take");
   }
-  auto plan = make_plan(*route, *link, *present);
+  auto plan = make_plan(*route, *link, *present, addresses);
   if (!plan) return std::unexpected(plan.error());
   auto watcher = Watcher::start(link->index, *plan);
   if (!watcher) return fail("cannot take interface " + name + ": " + watcher.error().text);
   // From here on the guard's destructor undoes whatever has been done.
   std::unique_ptr<KernelGuard> guard{new KernelGuard{link->index, std::move(*plan), std::move(*watcher)}};
 
+  if (addresses == KernelAddresses::keep) {
+    auto share = IngressShare::install(name, link->index);
+    if (!share) return fail("cannot share interface " + name + ": " + reason_of(share.error()));
+    guard->share_ = std::move(*share);
+    if (auto done = set_flags(*route, link->index, IFF_UP, IFF_UP); !done) {
+      return fail("cannot bring interface " + name + " up: " + done.error().text);
+    }
+    return guard;
+  }
   if (auto done = silence(*route, *link, *present); !done) {
     return fail("cannot take interface " + name + ": " + done.error().text);
   }
@@ -165,14 +182,16 @@ Result<std::unique_ptr<KernelGuard>> KernelGuard::take(const std::string& name, 
     warn("interface " + name + ": the kernel cannot be made to drop what it receives (" + drop.error().text +
          "); it hears the frames of the node");
   } else {
-    return fail(
-        "cannot take interface " + name + ": " +
-        (drop.error().kind == IngressDrop::Failure::taken ? "another process has taken it" : drop.error().text));
+    return fail("cannot take interface " + name + ": " + reason_of(drop.error()));
   }
   if (auto done = set_flags(*route, link->index, IFF_UP | IFF_NOARP, IFF_UP | IFF_NOARP); !done) {
     return fail("cannot bring interface " + name + " up: " + done.error().text);
   }
   return guard;
+}
+
+Result<void> KernelGuard::share(const Claims& claims, const std::vector<IpAddress>& system) {
+  return share_ ? share_->update(claims, system) : Result<void>{};
 }
 
 KernelGuard::~KernelGuard() {

@@ -4,6 +4,8 @@
 // (an ingress drop that only packet sockets precede), and the interface is administratively up. Everything is restored
 // by the destructor, or by a watcher process when this process ends without (kill -9 included). Routes that somebody
 // had set through the interface come back with its addresses.
+// A shared interface (KernelAddresses::keep) is only brought up, and stays so; the kernel goes on with all that is not
+// this node's.
 // Thread: control.
 #pragma once
 
@@ -13,12 +15,15 @@
 #include <string>
 
 #include "core/io/ingress_drop.h"
+#include "core/io/ingress_share.h"
 #include "core/io/restore_plan.h"
 #include "trivet/result.h"
 
 namespace trivet::core {
 
-enum class KernelAddresses { refuse, take };
+// What becomes of an interface that carries addresses of the system: it is refused; they are taken away; or the system
+// keeps it and shares it with this node.
+enum class KernelAddresses { refuse, take, keep };
 
 class KernelGuard {
  public:
@@ -32,6 +37,9 @@ class KernelGuard {
   ~KernelGuard();
 
   [[nodiscard]] int interface_index() const noexcept { return interface_index_; }
+  [[nodiscard]] bool is_shared() const noexcept { return share_.has_value(); }
+  // Of a shared interface; see IngressShare.
+  [[nodiscard]] Result<void> share(const Claims& claims, const std::vector<IpAddress>& system);
 
  private:
   KernelGuard(int interface_index, RestorePlan plan, Watcher watcher)
@@ -41,6 +49,7 @@ class KernelGuard {
   RestorePlan plan_;
   Watcher watcher_;
   std::optional<IngressDrop> drop_;
+  std::optional<IngressShare> share_;
 };
 
 }  // namespace trivet::core

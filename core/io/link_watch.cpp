@@ -60,7 +60,7 @@ LinkInfo info_of(const LinkEntry& link) {
 }  // namespace
 
 Result<LinkWatch> LinkWatch::open() {
-  auto events = NetlinkSocket::open(NETLINK_ROUTE, RTMGRP_LINK);
+  auto events = NetlinkSocket::open(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR);
   if (!events) return std::unexpected(events.error());
   auto requests = NetlinkSocket::open(NETLINK_ROUTE);
   if (!requests) return std::unexpected(requests.error());
@@ -110,17 +110,21 @@ void LinkWatch::process() {
   std::uint64_t periods = 0;
   if (::read(timer_.get(), &periods, sizeof periods) == sizeof periods) look_at_asked();
   alignas(nlmsghdr) std::array<std::uint8_t, 32768> buffer{};
+  bool addresses_changed = false;
   while (true) {
     const int size = events_.receive(buffer);
     if (size == -ENOBUFS) {
+      addresses_changed = true;
       read_all();
       continue;
     }
     if (size == -EINTR) continue;
-    if (size <= 0) return;
+    if (size <= 0) break;
     int left = size;
     const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
     for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+      const bool is_address = message->nlmsg_type == RTM_NEWADDR || message->nlmsg_type == RTM_DELADDR;
+      addresses_changed = addresses_changed || is_address;
       const auto entry = parse_link(*message);
       if (!entry) continue;
       if (message->nlmsg_type == RTM_DELLINK) {
@@ -130,6 +134,9 @@ void LinkWatch::process() {
       }
     }
   }
+  if (!addresses_changed) return;
+  const std::vector<std::string> names{asked_.begin(), asked_.end()};
+  for (const std::string& name : names) report(name);
 }
 
 void LinkWatch::read_all() {

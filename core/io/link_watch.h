@@ -1,4 +1,4 @@
-// The state of the system's interfaces, and who changed: existence, carrier, MAC, MTU, name.
+// The state of the system's interfaces, and who changed: existence, carrier, MAC, MTU, name; addresses of the system.
 //
 // Listens to the kernel's link events (rtnetlink). When the kernel had to drop events, everything is read anew, so that
 // no change is missed, though one that was undone meanwhile may be. The kernel may hold back the news of a carrier for
@@ -25,6 +25,7 @@ class LinkWatch {
   // As the kernel has it now, not as of the last event.
   [[nodiscard]] LinkInfo link(const std::string& name);
   // Called from process() with the name of each interface that came, went or changed; both names where it was renamed.
+  // With all names that link() was asked for where addresses of the system have changed.
   void on_change(std::function<void(const std::string& name)> handler) { handler_ = std::move(handler); }
   [[nodiscard]] int fd() const noexcept { return wait_.get(); }
   void process();

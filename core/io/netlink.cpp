@@ -189,7 +189,7 @@ Result<std::vector<AddressEntry>> read_addresses(NetlinkSocket& route, int inter
   const auto done = route.dump(dump_request<ifaddrmsg>(RTM_GETADDR), [&](const nlmsghdr& message) {
     if (message.nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(&message) < sizeof(ifaddrmsg)) return;
     const auto* header = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(&message));
-    if (static_cast<int>(header->ifa_index) != interface_index) return;
+    if (interface_index != 0 && static_cast<int>(header->ifa_index) != interface_index) return;
     AddressEntry entry{{}, header->ifa_prefixlen, copy_of(message)};
     for_each_attribute(message, sizeof(ifaddrmsg), [&](const nlattr* attribute) {
       // Where both are there (IPv4, point to point), IFA_LOCAL is the interface's own.

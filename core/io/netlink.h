@@ -72,6 +72,7 @@ struct AddressEntry {
   std::uint8_t prefix_length = 0;
   RawMessage message;  // RTM_NEWADDR
 };
+// interface_index 0: of all interfaces.
 [[nodiscard]] Result<std::vector<AddressEntry>> read_addresses(NetlinkSocket& route, int interface_index);
 // Unicast routes through the interface that somebody set, not those that the kernel made for an address.
 [[nodiscard]] Result<std::vector<RawMessage>> read_routes(NetlinkSocket& route, int interface_index);

@@ -53,7 +53,16 @@ struct InterfaceSpec {
   std::string name;
   std::string access = "auto";
   std::size_t threads = 1;  // of its workers, the first so many receive; all send
+  bool passthrough = false;  // what concerns no object of the configuration is left to the system: set_claims()
   bool operator==(const InterfaceSpec&) const = default;
+};
+
+// What of a shared interface's frames is this node's (InterfaceSpec::passthrough).
+struct Claims {
+  std::vector<IpAddress> destinations;  // own, virtual and server addresses
+  std::vector<IpAddress> sources;       // targets: what they send through this node to others
+  bool routes = false;                  // whatever is sent through this node
+  bool operator==(const Claims&) const = default;
 };
 
 struct LinkInfo {
@@ -78,6 +87,8 @@ class InterfaceIo {
   [[nodiscard]] virtual bool alive() { return true; }
   // Further unicast and group MACs that the interface shall let in (virtual MACs, joined groups). Replaces the former.
   virtual void set_mac_filter(const std::vector<MacAddress>& addresses) = 0;
+  // Of a shared interface: replaces the former. An address that the system has, too, stays the system's.
+  virtual void set_claims(const Claims& claims) { static_cast<void>(claims); }
   // Addresses of this node on the interface: frames for them count as control frames.
   virtual void set_own_addresses(const std::vector<IpAddress>& addresses) { static_cast<void>(addresses); }
 };

@@ -117,7 +117,8 @@ XdpProgram::XdpProgram(XdpProgram&& other) noexcept
     : object_(std::exchange(other.object_, nullptr)),
       link_(std::exchange(other.link_, -1)),
       hook_(other.hook_),
-      own_(std::move(other.own_)) {}
+      own_(std::move(other.own_)),
+      claims_(std::move(other.claims_)) {}
 
 XdpProgram::~XdpProgram() {
   if (link_ >= 0) {
@@ -154,6 +155,28 @@ void XdpProgram::set_own_addresses(const std::vector<IpAddress>& addresses) {
     bpf_map_update_elem(table, &key, &present, BPF_ANY);
   }
   own_ = std::move(wanted);
+}
+
+bool XdpProgram::set_claims(const Claims& claims, const std::vector<IpAddress>& system) {
+  std::map<IpAddress, std::uint32_t> wanted;
+  for (const IpAddress& address : claims.destinations) wanted[address] |= TRIVET_XDP_DESTINATION;
+  for (const IpAddress& address : claims.sources) wanted[address] |= TRIVET_XDP_SOURCE;
+  for (const IpAddress& address : system) wanted[address] |= TRIVET_XDP_SYSTEM;
+  const int table = map("claims");
+  for (const auto& [address, bits] : claims_) {
+    if (wanted.contains(address)) continue;
+    const trivet_xdp_address key = key_of(address);
+    bpf_map_delete_elem(table, &key);
+  }
+  bool done = true;
+  for (const auto& [address, bits] : wanted) {
+    const trivet_xdp_address key = key_of(address);
+    done = bpf_map_update_elem(table, &key, &bits, BPF_ANY) == 0 && done;
+  }
+  claims_ = std::move(wanted);
+  const std::uint32_t only = 0;
+  const std::uint32_t bits = TRIVET_XDP_SHARED | (claims.routes ? TRIVET_XDP_ROUTES : 0U);
+  return bpf_map_update_elem(map("settings"), &only, &bits, BPF_ANY) == 0 && done;
 }
 
 }  // namespace trivet::core

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/io/packet_io.h"
 #include "trivet/net/address.h"
 #include "trivet/result.h"
 
@@ -34,6 +36,9 @@ class XdpProgram {
   [[nodiscard]] Result<void> set_socket(std::uint32_t queue, int socket);
   // Frames for these addresses are control frames. Those beyond TRIVET_XDP_MAX_OWN_ADDRESSES count as data.
   void set_own_addresses(const std::vector<IpAddress>& addresses);
+  // The interface is shared with the system: what is this node's of it, by the rules of IngressShare. False: the table
+  // of TRIVET_XDP_MAX_CLAIMS addresses is full; what is left out goes to the system.
+  [[nodiscard]] bool set_claims(const Claims& claims, const std::vector<IpAddress>& system);
   [[nodiscard]] Hook hook() const noexcept { return hook_; }
 
  private:
@@ -44,6 +49,7 @@ class XdpProgram {
   int link_;
   Hook hook_;
   std::vector<IpAddress> own_;
+  std::map<IpAddress, std::uint32_t> claims_;
 };
 
 }  // namespace trivet::core

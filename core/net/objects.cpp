@@ -1,7 +1,6 @@
 #include "core/net/objects.h"
 
 #include <algorithm>
-#include <set>
 
 namespace trivet::core {
 
@@ -45,6 +44,7 @@ NetObjects read_objects(const ConfigView& config) {
     object.spec.name = section->text("name").value_or("");
     object.spec.access = section->text("access").value_or("auto");
     object.spec.threads = static_cast<std::size_t>(section->integer("threads").value_or(1));
+    object.spec.passthrough = section->text("passthrough").value_or("") == "enable";
     object.state = section->state;
     objects.interfaces.push_back(std::move(object));
   }
@@ -54,6 +54,10 @@ NetObjects read_objects(const ConfigView& config) {
   if (const SectionView* gateway = config.find("gateway")) {
     objects.gateway.address4 = gateway->ipv4("ipaddr");
     objects.gateway.address6 = gateway->ipv6("ipaddr6");
+  }
+  for (const SectionView* target : config.all("target")) {
+    if (const auto address = target->ipv4("ipaddr")) objects.targets.emplace_back(*address);
+    if (const auto address = target->ipv6("ipaddr6")) objects.targets.emplace_back(*address);
   }
   objects.ip_forwarding = config.settings().integer("ipforwarding").value_or(0) != 0;
   return objects;
@@ -96,8 +100,16 @@ std::vector<InterfaceView> active_interfaces(const NetObjects& objects, const st
   return list;
 }
 
+std::set<InterfaceId> shared_interfaces(const NetObjects& objects) {
+  std::set<InterfaceId> shared;
+  for (const InterfaceObject& interface : objects.interfaces) {
+    if (interface.spec.passthrough) shared.insert(interface.spec.number);
+  }
+  return shared;
+}
+
 std::vector<OwnAddress> own_addresses(const std::vector<InterfaceView>& interfaces,
-                                      const std::vector<NetworkView>& networks) {
+                                      const std::vector<NetworkView>& networks, const std::set<InterfaceId>& shared) {
   std::vector<OwnAddress> list;
   for (const NetworkView& network : networks) {
     const auto add = [&](const IpAddress& address, AddressScope scope) {
@@ -113,7 +125,7 @@ std::vector<OwnAddress> own_addresses(const std::vector<InterfaceView>& interfac
     return found == networks.end() ? VlanId{0} : found->vlan;
   };
   for (const InterfaceView& interface : interfaces) {
-    if (interface.mac.is_zero()) continue;
+    if (interface.mac.is_zero() || shared.contains(interface.number)) continue;
     // One for each VLAN, on its first network: each is a link of its own.
     std::set<VlanId> done;
     for (const NetworkId network : interface.networks) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct NetObjects {
   std::vector<NetworkObject> networks;
   GatewayInfo gateway;
   bool ip_forwarding = false;
+  std::vector<IpAddress> targets;  // of all, since one that has been disabled still has sessions
 };
 
 // The rules across keys (mask without holes, real inside addr/mask ...) have been checked with the tree.
@@ -47,9 +49,13 @@ struct NetObjects {
                                                            const std::map<InterfaceId, LinkInfo>& links);
 [[nodiscard]] std::vector<NetworkView> active_networks(const NetObjects& objects);
 
-// real and link-local addresses (scope own), virt addresses (scope master).
+// real and link-local addresses (scope own), virt addresses (scope master). `shared`: interfaces whose link-local
+// address is the system's.
 [[nodiscard]] std::vector<OwnAddress> own_addresses(const std::vector<InterfaceView>& interfaces,
-                                                    const std::vector<NetworkView>& networks);
+                                                    const std::vector<NetworkView>& networks,
+                                                    const std::set<InterfaceId>& shared);
+// Interfaces that are shared with the system.
+[[nodiscard]] std::set<InterfaceId> shared_interfaces(const NetObjects& objects);
 // Connected networks, and the gateway as default route where a network holds its address.
 [[nodiscard]] std::vector<Route> own_routes(const std::vector<NetworkView>& networks, const GatewayInfo& gateway);
 

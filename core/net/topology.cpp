@@ -71,7 +71,7 @@ void Topology::publish_links() {
 }
 
 void Topology::publish_own(const ForwardingState::Parts& parts) {
-  auto addresses = own_addresses(parts.interfaces, parts.networks);
+  auto addresses = own_addresses(parts.interfaces, parts.networks, shared_interfaces(objects_));
   if (addresses != own_addresses_) {
     own_addresses_ = addresses;
     bus_.publish_list(std::move(addresses));
@@ -104,6 +104,12 @@ void Topology::rebuild() {
 
 void Topology::update_interfaces() {
   const ForwardingState& state = shared_.forwarding();
+  const std::set<InterfaceId> shared = shared_interfaces(objects_);
+  Claims claims{.destinations = {}, .sources = objects_.targets, .routes = objects_.ip_forwarding};
+  for (const OwnAddress& own : addresses_) {
+    const bool is_link_local = own.address.is_v6() && own.address.v6().is_link_local();
+    if (!is_link_local) claims.destinations.push_back(own.address);
+  }
   for (const InterfaceView& view : state.interfaces()) {
     InterfaceIo* const io = interfaces_.io(view.number);
     if (io == nullptr) continue;
@@ -124,6 +130,7 @@ void Topology::update_interfaces() {
       if (here && address.scope == AddressScope::own) addresses.push_back(address.address);
     }
     io->set_own_addresses(addresses);
+    if (shared.contains(view.number)) io->set_claims(claims);
   }
 }
 

@@ -40,6 +40,8 @@ INSTANTIATE_TEST_SUITE_P(
                    "3:15: error: port \"99999999999999999999\" is out of range, allowed is 1 to 65535"},
         WrongValue{"network 1 vlan 0", "3:16: error: vlan \"0\" is out of range, allowed is 1 to 4094"},
         WrongValue{"network 1 vlan 4095", "3:16: error: vlan \"4095\" is out of range, allowed is 1 to 4094"},
+        WrongValue{"interface 1 passthrough on",
+                   "3:25: error: passthrough \"on\" is unknown, allowed are \"enable\" and \"disable\""},
         WrongValue{"server 1 port 80x", "3:15: error: port \"80x\" is no whole number, allowed is 1 to 65535"},
         WrongValue{"server 1 port", "3:10: error: port needs a value; it is written: port <port>"},
         WrongValue{"server 1 port 80// web",

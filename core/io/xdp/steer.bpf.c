@@ -5,6 +5,10 @@
  * Control frames, as there: ARP; VRRP, IGMP, ICMP; ICMPv6, also behind a hop-by-hop header (MLD); whatever is for an
  * address of this node. One VLAN tag is looked behind. All loads are checked against the frame's end.
  *
+ * Of an interface that is shared with the system (passthrough), data that is not this node's goes on, too: to the
+ * system. What of the rest is whose the packet filter behind the packet sockets decides (ingress_share.h), by the same
+ * rules.
+ *
  * A driver may hand over a tag beside the frame, where it would be lost. With TRIVET_TAGS_BESIDE_FRAMES the program asks
  * for it, and passes such frames on, since packet sockets know of tags. Not every kernel and driver can be asked.
  *
@@ -39,6 +43,21 @@ struct {
   __type(key, struct trivet_xdp_address);
   __type(value, __u8);
 } own_addresses SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, TRIVET_XDP_MAX_CLAIMS);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, struct trivet_xdp_address);
+  __type(value, __u32);
+} claims SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u32);
+} settings SEC(".maps");
 
 struct vlan_tag {
   __be16 control;
@@ -88,11 +107,44 @@ static __always_inline int is_ipv6_control(const void* at, const void* end) {
   return is_own(&key);
 }
 
+static __always_inline __u32 claims_of(const struct trivet_xdp_address* address) {
+  const __u32* bits = bpf_map_lookup_elem(&claims, address);
+  return bits ? *bits : 0;
+}
+
+/* Data for one host: whether it is this node's, on an interface that is shared. */
+static __always_inline int is_claimed(__be16 type, const void* at, const void* end, __u32 bits) {
+  struct trivet_xdp_address source = {};
+  struct trivet_xdp_address destination = {};
+  __u32 found;
+  if (type == bpf_htons(ETH_P_IP)) {
+    const struct iphdr* ip = at;
+    if ((const void*)(ip + 1) > end) return 0;
+    source.bytes[10] = source.bytes[11] = 0xff;
+    destination.bytes[10] = destination.bytes[11] = 0xff;
+    __builtin_memcpy(&source.bytes[12], &ip->saddr, sizeof ip->saddr);
+    __builtin_memcpy(&destination.bytes[12], &ip->daddr, sizeof ip->daddr);
+  } else if (type == bpf_htons(ETH_P_IPV6)) {
+    const struct ipv6hdr* ip = at;
+    if ((const void*)(ip + 1) > end) return 0;
+    __builtin_memcpy(source.bytes, &ip->saddr, sizeof source.bytes);
+    __builtin_memcpy(destination.bytes, &ip->daddr, sizeof destination.bytes);
+  } else {
+    return 0;
+  }
+  found = claims_of(&destination);
+  if (found & TRIVET_XDP_DESTINATION) return 1;
+  if (found & TRIVET_XDP_SYSTEM) return 0;
+  return (bits & TRIVET_XDP_ROUTES) || (claims_of(&source) & TRIVET_XDP_SOURCE);
+}
+
 SEC("xdp")
 int steer(struct xdp_md* context) {
   const void* end = (const void*)(long)context->data_end;
   const struct ethhdr* ethernet = (const void*)(long)context->data;
   const void* packet = ethernet + 1;
+  const __u32 only = 0;
+  const __u32* bits;
   __be16 type;
   if ((const void*)(ethernet + 1) > end) return XDP_PASS;
   if ((const char*)end - (const char*)ethernet > TRIVET_XDP_LARGEST_FRAME) return XDP_PASS;
@@ -115,6 +167,11 @@ int steer(struct xdp_md* context) {
       break;
     default:
       break;
+  }
+  bits = bpf_map_lookup_elem(&settings, &only);
+  if (bits && (*bits & TRIVET_XDP_SHARED)) {
+    if (ethernet->h_dest[0] & 1) return XDP_PASS;
+    if (!is_claimed(type, packet, end, *bits)) return XDP_PASS;
   }
   return bpf_redirect_map(&sockets, context->rx_queue_index, XDP_PASS);
 }
