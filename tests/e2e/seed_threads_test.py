@@ -119,7 +119,7 @@ class TwoWorkers(Transfers):
             self.assertIn(self.fetch_as(number), ("t1", "t2"))
 
 
-class A_SeedPairWithTwoWorkers(TwoWorkers):  # 240 s
+class A_SeedPairWithTwoWorkers(TwoWorkers):  # 360 s
     def test_1_both_workers_serve_many_clients(self):
         self.clients_are_served()
 
@@ -179,7 +179,7 @@ class A_SeedPairWithTwoWorkers(TwoWorkers):  # 240 s
             print(f"  {node} idle: {(self.lab.cpu_seconds(node) - before[node]) * 10:.2f} % of a CPU")
 
 
-class B_SeedPairWithTwoWorkersByXdp(TwoWorkers):  # 120 s
+class B_SeedPairWithTwoWorkersByXdp(TwoWorkers):  # 180 s
     keys = r"\n\1access xdp"
 
     def test_1_both_workers_serve_many_clients(self):
