@@ -507,6 +507,7 @@ struct Constraints final : Setup {
 
  private:
   void topic(TopicId, TopicUse) override {}
+  void steering(const Steering&) override {}
 };
 
 TEST(HcModule, StandsBeforeTheGateSoThatABackupHearsItsAnswers) {
