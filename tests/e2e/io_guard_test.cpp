@@ -202,7 +202,7 @@ TEST_F(IoGuard, TheWatcherHoldsNothingOpenAndLeavesWithItsParent) {
 
 TEST_F(IoGuard, TheSocketsOfOneInterfaceCloseThoughTheWatcherOfAnotherWasMadeAfterwards) {
   lab_.add_cable("node", "n1", "far", "f1");
-  const std::string index = lab_.run("node", "ip -o link show dev n0 | cut -d: -f1 | tr -d '\\n'");
+  const std::string index = lab_.run("node", "tr -d '\\n' < /sys/class/net/n0/ifindex");
   const auto sockets = [&] {
     const std::string lines = lab_.run("node", "cat /proc/net/packet");
     std::istringstream text{lines};
