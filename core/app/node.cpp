@@ -425,6 +425,7 @@ bool Node::Implementation::run_timers(Time now) {
 void Node::Implementation::watch_workers(Time now) {
   if (options.worker_mode != WorkerMode::own_threads || fatal || now < watch.poll_at()) return;
   std::vector<std::uint64_t> runs;
+  runs.reserve(workers.size());
   for (const auto& worker : workers) runs.push_back(worker->runs());
   if (const auto stuck = watch.look(runs, now)) {
     fatal = "worker " + std::to_string(*stuck) + " is stuck: it has finished no run for more than a second";
