@@ -112,7 +112,7 @@ if [ "$quick" = no ]; then
   fi
 
   if need "Building (thread sanitizer)" build tsan core_tests; then
-    run_ctest "Bus, rings, snapshots and workers with the thread sanitizer" build-tsan -L core -R 'Thread|EventBus|Epoch|Ring|NeighborTable'
+    run_ctest "Bus, rings, snapshots and workers with the thread sanitizer" build-tsan -L core -R 'Thread|EventBus|Epoch|Ring|NeighborTable|Exchange'
   fi
 
   fuzzers=()
