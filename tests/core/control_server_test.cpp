@@ -121,6 +121,16 @@ class ControlServerTest : public ::testing::Test {
     return server ? std::move(*server) : nullptr;
   }
 
+  std::vector<std::unique_ptr<RawClient>> take_all_connections() {
+    std::vector<std::unique_ptr<RawClient>> clients;
+    for (std::size_t i = 0; i < ControlServer::max_connections; ++i) {
+      clients.push_back(std::make_unique<RawClient>(context_, path_));
+      clients.back()->send(encode_command({"hello"}) + "\n");
+      EXPECT_EQ(clients.back()->report().error, "") << i;
+    }
+    return clients;
+  }
+
   std::filesystem::path folder_;
   std::filesystem::path path_;
   boost::asio::io_context context_;
@@ -168,12 +178,7 @@ TEST_F(ControlServerTest, AnOverlongLineIsRefusedAndTheConnectionClosed) {
 
 TEST_F(ControlServerTest, ConnectionsAreBoundedAndOneThatEndsMakesRoom) {
   const auto server = serve();
-  std::vector<std::unique_ptr<RawClient>> clients;
-  for (std::size_t i = 0; i < ControlServer::max_connections; ++i) {
-    clients.push_back(std::make_unique<RawClient>(context_, path_));
-    clients.back()->send(encode_command({"hello"}) + "\n");
-    ASSERT_EQ(clients.back()->report().error, "") << i;
-  }
+  auto clients = take_all_connections();
   RawClient refused(context_, path_);
   EXPECT_EQ(refused.report().error, "the daemon has 32 connections already");
   EXPECT_TRUE(refused.is_closed());
@@ -281,12 +286,7 @@ TEST_F(ControlServerTest, TheClientSaysWhereItHasLookedForADaemon) {
 // reason is there to be read all the same.
 TEST_F(ControlServerTest, TheClientTellsWhyTheDaemonRefusesItEvenWhenItsCommandCouldNotBeSent) {
   const auto server = serve();
-  std::vector<std::unique_ptr<RawClient>> clients;
-  for (std::size_t i = 0; i < ControlServer::max_connections; ++i) {
-    clients.push_back(std::make_unique<RawClient>(context_, path_));
-    clients.back()->send(encode_command({"hello"}) + "\n");
-    ASSERT_EQ(clients.back()->report().error, "") << i;
-  }
+  const auto clients = take_all_connections();
   const auto running = boost::asio::make_work_guard(context_);
   std::jthread daemon([this] { context_.run(); });
   const auto report = call_daemon(path_, {std::string(ControlServer::max_line - 100, 'x')}, 10);

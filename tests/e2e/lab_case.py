@@ -23,12 +23,28 @@ class Outage(typing.NamedTuple):
     change: float  # from the cause until the expected change
 
 
-class LabTest(unittest.TestCase):
+class StoryTest(unittest.TestCase):
     """One laboratory for all tests of a class; they run in the order of their names, and end with the first failure."""
 
     build = None
-    options = {}
     failed = False
+
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > before:
+            type(self).failed = True
+        return result
+
+    def setUp(self):
+        if self.failed:
+            self.fail("not run: an earlier test of this laboratory has failed")
+
+
+class LabTest(StoryTest):
+    """The laboratory is the seed pair's."""
+
+    options = {}
 
     @classmethod
     def setUpClass(cls):
@@ -65,17 +81,6 @@ class LabTest(unittest.TestCase):
     def print_logs(cls):
         for node in NODES:
             print(f"--- {node}\n{cls.lab.log(node)}", flush=True)
-
-    def run(self, result=None):
-        before = len(result.failures) + len(result.errors)
-        super().run(result)
-        if len(result.failures) + len(result.errors) > before:
-            type(self).failed = True
-        return result
-
-    def setUp(self):
-        if self.failed:
-            self.fail("not run: an earlier test of this laboratory has failed")
 
     def pair(self):
         """(master, backup), both in the state that they are said to be in."""
@@ -175,5 +180,5 @@ def main():
     if os.geteuid() != 0:
         print("skipped: end-to-end tests make network namespaces and need root")
         sys.exit(1 if os.environ.get("CI") else 77)
-    LabTest.build = sys.argv[1]
+    StoryTest.build = sys.argv[1]
     unittest.main(module="__main__", argv=[sys.argv[0], "-v", *sys.argv[2:]])

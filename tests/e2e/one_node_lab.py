@@ -10,9 +10,8 @@ The kernels of the hosts are the judges. A base of `SeedLab`: see there for name
 import os
 import signal
 import sys
-import unittest
 
-from lab_case import LabTest
+from lab_case import StoryTest
 from seed_lab import SeedLab, run, wait_until
 
 PAGE = "import http.server, socket, sys\n" \
@@ -85,15 +84,12 @@ class OneNodeLab(SeedLab):
         return {line.split()[0]: int(line.split()[1]) for line in lines if line and not line.startswith("#")}
 
 
-class OneNodeTest(unittest.TestCase):
-    """A laboratory for each class; its tests run in the order of their names and end with the first failure."""
-
+class OneNodeTest(StoryTest):
     access = "raw"
-    failed = False
 
     @classmethod
     def setUpClass(cls):
-        cls.lab = OneNodeLab(LabTest.build)
+        cls.lab = OneNodeLab(cls.build)
         try:
             cls.build_lab()
         except BaseException:
@@ -108,14 +104,3 @@ class OneNodeTest(unittest.TestCase):
         left = cls.lab.left_behind()
         if left:
             raise AssertionError(f"left behind: {left}")
-
-    def run(self, result=None):
-        before = len(result.failures) + len(result.errors)
-        super().run(result)
-        if len(result.failures) + len(result.errors) > before:
-            type(self).failed = True
-        return result
-
-    def setUp(self):
-        if self.failed:
-            self.fail("not run: an earlier test of this laboratory has failed")

@@ -24,7 +24,7 @@ from bench_lab import BenchLab  # noqa: E402
 class A_Contenders(unittest.TestCase):  # 120 s
     @classmethod
     def setUpClass(cls):
-        cls.lab = BenchLab(lab_case.LabTest.build)
+        cls.lab = BenchLab(lab_case.StoryTest.build)
         cls.addClassCleanup(cls.lab.close)
         cls.lab.up()
         cls.lab.start_web()

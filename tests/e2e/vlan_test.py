@@ -9,7 +9,7 @@ import os
 import sys
 
 from captures import tshark
-from lab_case import LabTest, main
+from lab_case import main
 from one_node_lab import OneNodeTest
 from seed_lab import wait_until
 
@@ -91,7 +91,7 @@ class Vlans(OneNodeTest):
     @classmethod
     def build_lab(cls):
         lab = cls.lab
-        program = os.path.join(LabTest.build, "tests", "e2e", "vlan_host.bpf.o")
+        program = os.path.join(cls.build, "tests", "e2e", "vlan_host.bpf.o")
         lab.add_switch("switch")
         for host, number in (("node", None), ("client", 5), ("t1", 6)):
             lab.add_host(host)
