@@ -52,7 +52,7 @@ struct InterfaceSpec {
   InterfaceId number = 0;
   std::string name;
   std::string access = "auto";
-  std::size_t threads = 1;  // of its workers, the first so many receive; all send
+  std::size_t threads = 1;   // of its workers, the first so many receive; all send
   bool passthrough = false;  // what concerns no object of the configuration is left to the system: set_claims()
   bool operator==(const InterfaceSpec&) const = default;
 };
