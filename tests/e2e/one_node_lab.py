@@ -49,8 +49,11 @@ class OneNodeLab(SeedLab):
         wait_until(lambda: self.show("node", "interfaces"), 10, "trivetd answers")
 
     def reload(self, text):
+        """Until the node runs by it."""
         self.write_config(text)
+        before = self.log("node").count(" reloaded\n")
         self.processes["node"].send_signal(signal.SIGHUP)
+        wait_until(lambda: self.log("node").count(" reloaded\n") > before, 10, "the configuration has been read again")
 
     def interface(self, name):
         return next(row for row in self.show("node", "interfaces")["interfaces"] if row["name"] == name)

@@ -232,6 +232,7 @@ class Passthrough(OneNodeTest):
         self.assertEqual(self.system(), "system")
 
     def test_8_with_forwarding_ours_routes_and_the_kernel_does_not(self):
+        # Before anything is sent: what the kernel still forwarded it would count later, when it finds no neighbour.
         self.lab.reload(config(self.access, ipforwarding=1))
         self.lab.ip("client", "route", "add", "10.2.0.0/24", "via", "10.1.0.1")
         self.lab.ip("t1", "route", "del", f"{SYSTEM}/32")
