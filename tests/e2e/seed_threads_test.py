@@ -36,12 +36,12 @@ class SuspendedThread:
 
     def __init__(self, thread):
         self.thread = thread
-        self.library = ctypes.CDLL(None, use_errno=True)
+        self.libc = ctypes.CDLL(None, use_errno=True)
         self.trace(self.ATTACH)
         os.waitpid(thread, WALL)
 
     def trace(self, request):
-        if self.library.ptrace(request, self.thread, None, None) != 0:
+        if self.libc.ptrace(request, self.thread, None, None) != 0:
             raise OSError(ctypes.get_errno(), f"ptrace of thread {self.thread}")
 
     def end(self):
