@@ -150,7 +150,7 @@ def parse(words):
     options = parser.parse_args(words)
     unknown = set(options.only) - names - keys
     if unknown:
-        parser.error(f"no such name: {', '.join(sorted(unknown))}")
+        parser.error(f"no such name: {', '.join(sorted(unknown))} (there are {', '.join(sorted(names | keys))})")
     options.contenders = set(options.only) & names
     options.measures = set(options.only) & keys
     options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else figures.FULL_ROUNDS)
