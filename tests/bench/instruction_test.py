@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Instructions that a packet costs from receive to transmit, held below a limit.
+"""Instructions that a packet costs, held below a limit: from receive to transmit, and in the balancer alone ("slb-").
 
 Usage: instruction_test.py PACKET_COST      PACKET_COST: the program of that name, built for release
 
@@ -23,6 +23,14 @@ LIMITS = {
     "forward/ipv6": 1370,
     "reverse/ipv6": 1560,
     "routed/ipv6": 1060,
+    "slb-hit/ipv4/1000": 695,
+    "slb-hit/ipv4/1000000": 695,
+    "slb-hit/ipv6/1000": 695,
+    "slb-hit/ipv6/1000000": 695,
+    "slb-miss/ipv4/1000": 495,
+    "slb-miss/ipv4/1000000": 495,
+    "slb-miss/ipv6/1000": 510,
+    "slb-miss/ipv6/1000000": 510,
 }
 # What one more module that wants every packet and does nothing may add to "forward".
 IDLE_MODULE_LIMIT = 12
@@ -31,7 +39,7 @@ IDLE_MODULE_LIMIT = 12
 def measure(program, folder):
     """Instructions a packet by section."""
     out = os.path.join(folder, "out")
-    command = ["valgrind", "--tool=callgrind", "--collect-atstart=no", f"--callgrind-out-file={out}", program]
+    command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--collect-atstart=no", f"--callgrind-out-file={out}", program]
     run = subprocess.run(command, capture_output=True, text=True, timeout=280)
     if run.returncode != 0:
         sys.exit(f"{' '.join(command)} ended with status {run.returncode}:\n{run.stdout}{run.stderr}")

@@ -1,6 +1,9 @@
-// Runs some hundred packets of each kind through the seed's node, each kind as a section that callgrind counts by
-// itself: instructions a packet from receive to transmit, which repeat exactly. instruction_test.py reads and judges.
+// Runs some hundred packets of each kind, each kind as a section that callgrind counts by itself: instructions a
+// packet, which repeat exactly. Through the seed's node: from receive to transmit. Through the balancer's worker alone
+// ("slb-"): hits and misses by the size of its table, a batch handed over to the batch decided. instruction_test.py
+// reads and judges.
 //
+// Start it with --instr-atstart=no --collect-atstart=no: tables are filled at full speed.
 // Prints one line a section, in order: its name and the number of packets in it. Nothing is counted outside of them.
 #if __has_include(<valgrind/callgrind.h>)
 #include <valgrind/callgrind.h>
@@ -10,9 +13,10 @@
 
 #include <cstdio>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "seed_bed.h"
+#include "slb_bed.h"
 #include "trivet/batch.h"
 
 namespace trivet::bench {
@@ -23,6 +27,36 @@ constexpr int warm_up = 4;
 constexpr int rounds = 16;
 
 enum class Kind : std::uint8_t { forward, reverse, routed };
+
+// What is counted while a Collect lives, and nothing else, is section `name`.
+class Section {
+ public:
+  explicit Section(std::string name) : name_(std::move(name)) {
+    CALLGRIND_START_INSTRUMENTATION;
+    CALLGRIND_ZERO_STATS;
+  }
+  Section(const Section&) = delete;
+  Section& operator=(const Section&) = delete;
+  ~Section() {
+    CALLGRIND_DUMP_STATS_AT(name_.c_str());
+    CALLGRIND_STOP_INSTRUMENTATION;
+  }
+
+ private:
+  std::string name_;
+};
+
+class Collect {
+ public:
+  Collect() { CALLGRIND_TOGGLE_COLLECT; }
+  Collect(const Collect&) = delete;
+  Collect& operator=(const Collect&) = delete;
+  ~Collect() { CALLGRIND_TOGGLE_COLLECT; }
+};
+
+void report(const std::string& name, std::uint64_t packets) {
+  std::printf("%s %llu\n", name.c_str(), static_cast<unsigned long long>(packets));
+}
 
 bool count(SeedBed& bed, Kind kind, const std::string& name) {
   FrameList frames;
@@ -38,35 +72,65 @@ bool count(SeedBed& bed, Kind kind, const std::string& name) {
   in.feed_forever(frames, Batch::capacity);
   for (int i = 0; i < warm_up; ++i) bed.run_worker();
   const std::uint64_t before = out.sent();
-  CALLGRIND_ZERO_STATS;
-  CALLGRIND_TOGGLE_COLLECT;
-  for (int i = 0; i < rounds; ++i) bed.run_worker();
-  CALLGRIND_TOGGLE_COLLECT;
-  CALLGRIND_DUMP_STATS_AT(name.c_str());
+  {
+    const Section section(name);
+    const Collect collect;
+    for (int i = 0; i < rounds; ++i) bed.run_worker();
+  }
   in.stop();
   const std::uint64_t sent = out.sent() - before;
-  std::printf("%s %llu\n", name.c_str(), static_cast<unsigned long long>(sent));
+  report(name, sent);
   return sent == std::uint64_t{rounds} * Batch::capacity;
+}
+
+const char* slb_alone(Family family, std::uint32_t established) {
+  SlbBed bed(family, established, established + 1000);
+  if (bed.sessions_created() != established) return "not every session was begun";
+  for (const SlbPacket kind : {SlbPacket::hit, SlbPacket::miss}) {
+    const std::string name = std::string{kind == SlbPacket::hit ? "slb-hit" : "slb-miss"} +
+                             (family == Family::ipv4 ? "/ipv4/" : "/ipv6/") + std::to_string(established);
+    const std::uint64_t before = bed.to_targets();
+    {
+      const Section section(name);
+      for (int i = 0; i < rounds; ++i) {
+        bed.set_all(kind);
+        const Collect collect;
+        bed.run();
+      }
+    }
+    if (!bed.is_right(kind)) return "a packet was not what it should have been";
+    const std::uint64_t packets = std::uint64_t{rounds} * Batch::capacity;
+    if (bed.to_targets() - before != (kind == SlbPacket::hit ? packets : 0)) return "a hit was none, or a miss was one";
+    report(name, packets);
+  }
+  return nullptr;
+}
+
+const char* seed(Family family, bool with_idle_module) {
+  SeedBed bed({.family = family, .sessions = sessions, .with_idle_module = with_idle_module});
+  if (!bed.problem().empty()) {
+    std::fprintf(stderr, "%s\n", bed.problem().c_str());
+    return "the node is of no use";
+  }
+  const std::string tail = family == Family::ipv4 ? "/ipv4" : "/ipv6";
+  bool is_right = count(bed, Kind::forward, (with_idle_module ? "with-idle-module" : "forward") + tail);
+  if (!with_idle_module) {
+    is_right = count(bed, Kind::reverse, "reverse" + tail) && is_right;
+    is_right = count(bed, Kind::routed, "routed" + tail) && is_right;
+  }
+  return is_right ? nullptr : "not every packet left";
 }
 
 int run() {
   for (const Family family : {Family::ipv4, Family::ipv6}) {
-    for (const bool with_idle_module : {false, true}) {
-      SeedBed bed({.family = family, .sessions = sessions, .with_idle_module = with_idle_module});
-      if (!bed.problem().empty()) {
-        std::fprintf(stderr, "%s\n", bed.problem().c_str());
-        return 1;
-      }
-      const std::string tail = family == Family::ipv4 ? "/ipv4" : "/ipv6";
-      bool is_right = count(bed, Kind::forward, (with_idle_module ? "with-idle-module" : "forward") + tail);
-      if (!with_idle_module) {
-        is_right = count(bed, Kind::reverse, "reverse" + tail) && is_right;
-        is_right = count(bed, Kind::routed, "routed" + tail) && is_right;
-      }
-      if (is_right) continue;
-      std::fputs("not every packet left\n", stderr);
-      return 1;
+    const char* wrong = seed(family, false);
+    if (wrong == nullptr) wrong = seed(family, true);
+    for (const std::uint32_t established : {1'000U, 1'000'000U}) {
+      if (wrong == nullptr) wrong = slb_alone(family, established);
     }
+    if (wrong == nullptr) continue;
+    std::fprintf(stderr, "%s\n", wrong);
+    return 1;
   }
   return 0;
 }
