@@ -6,7 +6,6 @@
 
 #include "core/pipeline/vlan_tag.h"
 #include "trivet/net/checksum.h"
-#include "trivet/net/words.h"
 #include "trivet/wire/arp.h"
 #include "trivet/wire/headers.h"
 #include "trivet/wire/ip.h"
@@ -100,7 +99,6 @@ class Examination {
   DoorDrop udp() noexcept;
   [[gnu::noinline]] DoorDrop icmp() noexcept;
   DoorDrop whole_message(PacketClass bit, DoorDrop reason) noexcept;
-  void hash_flow() noexcept;
   [[nodiscard]] DoorDrop offload() const noexcept;
 
   // Bytes from the layer 4 header to the end.
@@ -123,12 +121,10 @@ class Examination {
   PacketClass classes_ = packet_class::all;
   bool is_first_fragment_ = false;
   bool is_later_fragment_ = false;
-  std::uint8_t hash_protocol_ = 0;
 };
 
 DoorDrop Examination::run() noexcept {
   packet_.classes = {};
-  packet_.flow_hash = 0;
   packet_.l3_offset = sizeof(wire::EthernetHeader);
   packet_.l4_offset = 0;
   packet_.payload_offset = 0;
@@ -155,7 +151,6 @@ DoorDrop Examination::run() noexcept {
   if (drop == DoorDrop::none) drop = offload();
   if (drop != DoorDrop::none) return drop;
   packet_.classes = classes_;
-  if (classes_.has_any(packet_class::ipv4 | packet_class::ipv6)) hash_flow();
   return DoorDrop::none;
 }
 
@@ -199,7 +194,6 @@ DoorDrop Examination::ipv4() noexcept {
   }
   packet_.length = static_cast<std::uint32_t>(begin + total);
   packet_.protocol = header.protocol;
-  hash_protocol_ = header.protocol;
   packet_.l4_offset = static_cast<std::uint16_t>(begin + header_length);
   add(packet_class::ipv4);
   DoorDrop drop = addresses(header.source, header.destination);
@@ -265,7 +259,6 @@ DoorDrop Examination::ipv6() noexcept {
 }
 
 DoorDrop Examination::ipv6_extensions() noexcept {
-  std::uint8_t fragment_protocol = 0;
   for (std::size_t count = 0; !is_later_fragment_; ++count) {
     const bool is_fragment_header = packet_.protocol == wire::ip_protocol::fragment;
     const bool is_routing = packet_.protocol == wire::ip_protocol::routing;
@@ -282,7 +275,6 @@ DoorDrop Examination::ipv6_extensions() noexcept {
       if (drop != DoorDrop::none) return drop;
       packet_.l4_offset = static_cast<std::uint16_t>(begin + sizeof(wire::Ipv6FragmentHeader));
       packet_.protocol = next;
-      fragment_protocol = next;
       continue;
     }
     const std::size_t length = (std::size_t{packet_.data[begin + 1]} + 1) * 8;
@@ -295,8 +287,6 @@ DoorDrop Examination::ipv6_extensions() noexcept {
     packet_.l4_offset = static_cast<std::uint16_t>(begin + length);
     packet_.protocol = next;
   }
-  // Later fragments know no more than this of the headers behind.
-  hash_protocol_ = classes_.has_any(packet_class::fragment) ? fragment_protocol : packet_.protocol;
   return DoorDrop::none;
 }
 
@@ -404,29 +394,6 @@ DoorDrop Examination::whole_message(PacketClass bit, DoorDrop reason) noexcept {
   if (left() < fixed) return reason;
   add(bit);
   return DoorDrop::none;
-}
-
-// Addresses, protocol, ports. Fragments have no ports, the first neither, so that all fragments of a datagram have the
-// same hash.
-void Examination::hash_flow() noexcept {
-  std::uint32_t ports = 0;
-  if (classes_.has_any(packet_class::tcp | packet_class::udp) && !classes_.has_any(packet_class::fragment)) {
-    std::memcpy(&ports, packet_.data + packet_.l4_offset, sizeof ports);
-  }
-  const std::uint64_t rest = (std::uint64_t{hash_protocol_} << 32U) | ports;
-  std::uint64_t hash = 0;
-  if (classes_.has_any(packet_class::ipv4)) {
-    const wire::Ipv4Header& header = packet_.ipv4();
-    const std::uint64_t both = (words_of(header.source).first << 32U) | words_of(header.destination).first;
-    hash = fold_multiply(both ^ 0x2d358dccaa6c78a5ULL, rest ^ 0x8bb84b93962eacc9ULL);
-  } else {
-    const wire::Ipv6Header& header = packet_.ipv6();
-    const AddressWords source = words_of(header.source);
-    const AddressWords destination = words_of(header.destination);
-    hash = fold_multiply(source.first ^ rest ^ 0x2d358dccaa6c78a5ULL, source.second ^ 0x8bb84b93962eacc9ULL);
-    hash = fold_multiply(destination.first ^ hash, destination.second ^ 0xa0761d6478bd642fULL);
-  }
-  packet_.flow_hash = static_cast<std::uint32_t>(hash ^ (hash >> 32U));
 }
 
 DoorDrop Examination::offload() const noexcept {

@@ -3,6 +3,7 @@
 #include <cassert>
 #include <cstring>
 #include <functional>
+#include <memory>
 
 namespace trivet::core {
 
@@ -30,7 +31,8 @@ class Kind {
     const std::size_t index = free_[--free_count_];
     in_use_[index] = 1;
     Packet& packet = packets_[index];
-    packet = Packet{};
+    // In place: an assignment would copy a cleared one.
+    std::construct_at(&packet);
     packet.buffer = arena_.get() + index * bytes_;
     packet.data = packet.buffer + PacketPool::headroom;
     packet.capacity = static_cast<std::uint32_t>(bytes_);

@@ -103,19 +103,19 @@ template <class Address>
 SessionRow row_of(const Session<Address>& session, const Binding& binding, std::uint32_t now) {
   SessionRow row;
   row.client = session.client;
-  row.client_port = session.client_port;
+  row.client_port = session.rest.client_port;
   row.server = binding.server;
   row.server_address = binding.template server_address<Address>();
-  row.server_port = binding.server_port != 0 ? binding.server_port : session.server_port;
+  row.server_port = binding.server_port != 0 ? binding.server_port : session.rest.server_port;
   row.target = binding.target;
   row.target_address = binding.template target_address<Address>();
-  row.target_port = binding.target_port != 0 ? binding.target_port : session.server_port;
-  row.protocol = session.protocol != 0 ? session.protocol : binding.protocol;
+  row.target_port = binding.target_port != 0 ? binding.target_port : session.rest.server_port;
+  row.protocol = session.rest.protocol != 0 ? session.rest.protocol : binding.protocol;
   row.state = session.state;
   row.age = now - session.created;
   row.left = session.expires - now;
   std::uint32_t life = timeout_of(session.state, binding.idle_timeout);
-  if (session.state == SessionState::idle && session.protocol == wire::ip_protocol::udp) {
+  if (session.state == SessionState::idle && session.rest.protocol == wire::ip_protocol::udp) {
     life = std::min(life, datagram_timeout);
   }
   row.idle = life > row.left ? life - row.left : 0;

@@ -30,6 +30,23 @@ constexpr std::uint32_t fragment_memory = 15'000;  // milliseconds
 // Targets whose reverse key is asked for before a session is refused: bounds the work that one packet can cause.
 constexpr unsigned max_tries = 32;
 
+// Nobody can be answered there (RFC 1812 section 5.3.7, RFC 4291 sections 2.5.2, 2.5.3 and 2.7). The door lets some of
+// them pass: an unspecified source asks for an address, and class E (RFC 1112 section 4) is somebody's private matter.
+bool is_bad_source(const Ipv4Address& source) {
+  return source.is_unspecified() || source.is_loopback() || source.bytes[0] >= 224;
+}
+bool is_bad_source(const Ipv6Address& source) {
+  if (source.is_multicast()) return true;
+  // The first 15 bytes of :: and ::1 are zero.
+  const auto [high, low] = words_of(source);
+  return high == 0 && (low & ~words_of(Ipv6Address{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff}}).second) == 0 &&
+         source.bytes[15] <= 1;
+}
+
+// Never leaves its link, so its replies would not either (RFC 3927 section 2.7, RFC 4291 section 2.5.6).
+bool is_link_local(const Ipv4Address& address) { return address.bytes[0] == 169 && address.bytes[1] == 254; }
+bool is_link_local(const Ipv6Address& address) { return address.is_link_local(); }
+
 }  // namespace
 
 Engine::Engine(Sizes sizes, std::uint64_t seed, std::shared_ptr<Traffic> traffic)
@@ -43,8 +60,9 @@ Engine::Engine(Sizes sizes, std::uint64_t seed, std::shared_ptr<Traffic> traffic
       bindings_(max_bindings),
       rotations_(max_servers + 1) {}
 
-void Engine::use(const Directory& directory) noexcept {
+void Engine::use(const Directory& directory, const ForwardingState* forwarding) noexcept {
   directory_ = &directory;
+  forwarding_ = forwarding;
   if (directory.version == version_) return;
   version_ = directory.version;
   for (std::size_t i = 0; i < directory.bindings.size(); ++i) {
@@ -140,9 +158,26 @@ Pick Engine::pick(const Service& service, std::size_t count, const std::vector<B
 }
 
 template <class Address>
-Action<Address> Engine::begin_session(const Lookup<Address>& lookup, const Key<Address>& key,
-                                      std::uint32_t now) noexcept {
+Refusal Engine::refusal_of_source(const Address& source) const noexcept {
+  if (is_bad_source(source)) return Refusal::bad_source;
+  if (is_link_local(source)) return Refusal::link_local;
+  // A packet of ours that comes back, or a forgery.
+  if (forwarding_ != nullptr && forwarding_->find_address(source) != nullptr) return Refusal::own_source;
+  return Refusal::none;
+}
+
+template <class Address>
+Action<Address> Engine::refuse_forward(const Lookup<Address>& lookup) const noexcept {
   const Facts<Address>& facts = lookup.facts;
+  if (const Refusal refusal = refusal_of_source(facts.source); refusal != Refusal::none) return refuse(refusal);
+  if (facts.part != Part::whole) return refuse(Refusal::fragment);
+  return refuse(facts.icmp == Icmp::error ? Refusal::icmp_error : Refusal::no_service);
+}
+
+template <class Address>
+Action<Address> Engine::begin_session(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+  const Facts<Address>& facts = lookup.facts;
+  if (const Refusal refusal = refusal_of_source(facts.source); refusal != Refusal::none) return refuse(refusal);
   const Service& service = *lookup.service;
   const bool is_tcp = facts.has_ports && facts.protocol == tcp;
   // In the middle of a connection only `hash` knows where it went, on this node or on the one before a takeover.
@@ -166,11 +201,9 @@ Action<Address> Engine::begin_session(const Lookup<Address>& lookup, const Key<A
   const std::uint64_t client = service.method == Method::hash ? hash_address(facts.source) : 0;
 
   Session<Address> draft{};
-  draft.client = key.client;
+  draft.client = facts.source;
   if (service.session_id == SessionId::connection) {
-    draft.client_port = facts.source_port;
-    draft.server_port = facts.destination_port;
-    draft.protocol = facts.protocol;
+    draft.rest = {facts.source_port, facts.destination_port, facts.protocol};
   }
   draft.state = SessionState::idle;
   if (is_tcp && service.session_id == SessionId::connection) {
@@ -208,9 +241,7 @@ Action<Address> Engine::create(const Lookup<Address>& lookup, BindingId id, cons
   }
   if (session == nullptr) return refuse(Refusal::session_table_full);
   session->client = draft.client;
-  session->client_port = draft.client_port;
-  session->server_port = draft.server_port;
-  session->protocol = draft.protocol;
+  session->rest = draft.rest;
   session->state = draft.state;
   session->binding = id;
   session->epoch = binding.epoch;
@@ -219,7 +250,7 @@ Action<Address> Engine::create(const Lookup<Address>& lookup, BindingId id, cons
   add_to(servers_[binding.server].sessions, 1);
   add_to(targets_[binding.target].sessions, 1);
   ++tally_.created;
-  return send_to_target(*session, lookup.facts, now);
+  return send_to_target(*session, binding, lookup.facts, now);
 }
 
 template <class Address>
@@ -276,10 +307,10 @@ void Engine::sweep(std::uint32_t now, std::uint32_t records) noexcept {
 }
 
 // What the packet path leaves to this file, and the path itself for who does not inline it.
-template Action<Ipv4Address> Engine::begin_session(const Lookup<Ipv4Address>&, const Key<Ipv4Address>&,
-                                                   std::uint32_t) noexcept;
-template Action<Ipv6Address> Engine::begin_session(const Lookup<Ipv6Address>&, const Key<Ipv6Address>&,
-                                                   std::uint32_t) noexcept;
+template Action<Ipv4Address> Engine::begin_session(const Lookup<Ipv4Address>&, std::uint32_t) noexcept;
+template Action<Ipv6Address> Engine::begin_session(const Lookup<Ipv6Address>&, std::uint32_t) noexcept;
+template Action<Ipv4Address> Engine::refuse_forward(const Lookup<Ipv4Address>&) const noexcept;
+template Action<Ipv6Address> Engine::refuse_forward(const Lookup<Ipv6Address>&) const noexcept;
 template bool Engine::is_claimed(const Binding&, const Facts<Ipv4Address>&, std::uint8_t, std::uint32_t) noexcept;
 template bool Engine::is_claimed(const Binding&, const Facts<Ipv6Address>&, std::uint8_t, std::uint32_t) noexcept;
 template Action<Ipv4Address> Engine::refuse_fragment(const Facts<Ipv4Address>&, std::uint32_t) noexcept;

@@ -21,6 +21,7 @@
 #include "slb/session_table.h"
 #include "slb/tcp_state.h"
 #include "slb/traffic.h"
+#include "trivet/forwarding.h"
 #include "trivet/net/address.h"
 #include "trivet/random.h"
 #include "trivet/time.h"
@@ -75,6 +76,7 @@ struct Facts {
   std::uint8_t protocol = 0;
   std::uint8_t tcp_flags = 0;
   bool has_ports = false;  // TCP or UDP, and the header is here
+  bool to_node = true;     // the destination is an address of the node, as servers' are
   Part part = Part::whole;
   std::uint32_t fragment_id = 0;  // of a part
   Icmp icmp = Icmp::none;
@@ -87,9 +89,9 @@ template <class Address>
 struct Lookup {
   Facts<Address> facts;
   Direction direction = Direction::neither;
-  Refusal refusal = Refusal::none;   // forward; decided already, the table is not asked
   std::uint8_t reply_forms = 0;      // reverse
   const Service* service = nullptr;  // forward; null = no service for it
+  std::uint64_t rest = 0;            // forward: of the key
   std::uint32_t hash = 0;
   typename SessionTable<Address>::Probe probe{};  // of the hash
 };
@@ -110,19 +112,25 @@ class Engine {
 
   Engine(Sizes sizes, std::uint64_t seed, std::shared_ptr<Traffic> traffic);
 
-  // The snapshot for the calls that follow; must outlive them. Sessions of older epochs are not counted from here on.
-  void use(const Directory& directory) noexcept;
+  // The snapshots for the calls that follow; must outlive them. Sessions of older epochs are not counted from here on.
+  // `forwarding` tells which addresses are the node's own: they begin no session. Null = none is.
+  void use(const Directory& directory, const ForwardingState* forwarding = nullptr) noexcept;
 
-  // From the facts in `lookup` to the rest of it.
+  // From the facts in `lookup` to the rest of it. Unless the direction is neither, what the table has for it can be
+  // fetched ahead: see session_table.h.
   template <class Address>
   [[gnu::flatten]] void classify(Lookup<Address>& lookup) const noexcept;
   template <class Address>
-  void prefetch_buckets(const Lookup<Address>& lookup) const noexcept {
-    if (asks_table(lookup)) table<Address>().prefetch_buckets(lookup.probe);
+  void fetch_buckets(const Lookup<Address>& lookup) const noexcept {
+    table<Address>().fetch_buckets(lookup.probe);
   }
   template <class Address>
-  void prefetch_records(Lookup<Address>& lookup) const noexcept {
-    if (asks_table(lookup)) table<Address>().match(lookup.probe);
+  void match(Lookup<Address>& lookup) const noexcept {
+    table<Address>().match(lookup.probe);
+  }
+  template <class Address>
+  void fetch_record(const Lookup<Address>& lookup) const noexcept {
+    table<Address>().fetch_record(lookup.probe);
   }
   // Flattened: for most packets this is one walk through small functions. What is rare stays out of line.
   template <class Address>
@@ -149,10 +157,6 @@ class Engine {
   }
 
  private:
-  template <class Address>
-  [[nodiscard]] static bool asks_table(const Lookup<Address>& lookup) noexcept {
-    return lookup.direction != Direction::neither && lookup.refusal == Refusal::none;
-  }
   // What this worker knows about a binding beside the directory.
   struct BindingState {
     std::int64_t credit = 0;  // round robin
@@ -169,13 +173,8 @@ class Engine {
   template <class Address>
   struct Key {
     Address client;
-    std::uint64_t rest = 0;  // ports and protocol, see rest_of()
+    std::uint64_t rest = 0;  // FlowRest::number(); the server's port: forward that was addressed, reverse the target's
   };
-  // `server_port`: forward: that was addressed; reverse: the target's.
-  [[nodiscard]] static constexpr std::uint64_t rest_of(std::uint16_t client_port, std::uint16_t server_port,
-                                                       std::uint8_t protocol) noexcept {
-    return (std::uint64_t{client_port} << 24U) | (std::uint64_t{server_port} << 8U) | protocol;
-  }
 
   template <class Address>
   [[nodiscard]] SessionTable<Address>& sessions_of() noexcept {
@@ -194,8 +193,7 @@ class Engine {
   [[nodiscard]] std::uint32_t reverse_hash(const Address& target, const Key<Address>& key) const noexcept;
 
   template <class Address>
-  [[nodiscard]] Session<Address>* find_forward(const Lookup<Address>& lookup, const Key<Address>& key,
-                                               std::uint32_t now) noexcept;
+  [[nodiscard]] Session<Address>* find_forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
   template <class Address>
   [[nodiscard]] Session<Address>* find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
                                                std::uint32_t now) noexcept;
@@ -215,23 +213,28 @@ class Engine {
   template <class Address>
   [[nodiscard, gnu::noinline]] Action<Address> later_fragment_of_target(const Lookup<Address>& lookup,
                                                                         std::uint32_t now) noexcept;
+  // Sources that begin no session: asked for only where there is none.
+  template <class Address>
+  [[nodiscard]] Refusal refusal_of_source(const Address& source) const noexcept;
+  template <class Address>
+  [[nodiscard, gnu::noinline]] Action<Address> refuse_forward(const Lookup<Address>& lookup) const noexcept;
   template <class Address>
   [[nodiscard]] Action<Address> forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
   template <class Address>
   [[nodiscard]] Action<Address> reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
   template <class Address>
-  [[nodiscard, gnu::noinline]] Action<Address> begin_session(const Lookup<Address>& lookup, const Key<Address>& key,
-                                                             std::uint32_t now) noexcept;
+  [[nodiscard, gnu::noinline]] Action<Address> begin_session(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
   template <class Address>
   [[nodiscard]] Action<Address> create(const Lookup<Address>& lookup, BindingId id, const Session<Address>& draft,
                                        std::uint32_t reverse, std::uint32_t now) noexcept;
   template <class Address>
-  [[nodiscard]] Action<Address> send_to_target(Session<Address>& session, const Facts<Address>& facts,
-                                               std::uint32_t now) noexcept;
+  [[nodiscard]] Action<Address> send_to_target(Session<Address>& session, const Binding& binding,
+                                               const Facts<Address>& facts, std::uint32_t now) noexcept;
   [[nodiscard]] Pick pick(const Service& service, std::size_t count, const std::vector<BindingId>& ids,
                           std::uint64_t client) noexcept;
   template <class Address>
-  void touch(Session<Address>& session, const Facts<Address>& facts, Side from, std::uint32_t now) noexcept;
+  static void touch(Session<Address>& session, const Binding& binding, const Facts<Address>& facts, Side from,
+                    std::uint32_t now) noexcept;
   template <class Address>
   [[gnu::noinline]] void remove(Session<Address>& session) noexcept;
   // Room for one session in a full table: what has ended, else the oldest half-open one that is seen.
@@ -250,6 +253,7 @@ class Engine {
   }
 
   const Directory* directory_ = nullptr;
+  const ForwardingState* forwarding_ = nullptr;
   std::uint64_t version_ = 0;
   std::uint64_t seed_;
   Random random_;

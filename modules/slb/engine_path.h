@@ -34,23 +34,6 @@ bool is_tracked(const Session<Address>& session) {
   return session.state != SessionState::idle;
 }
 
-// Nobody can be answered there (RFC 1812 section 5.3.7, RFC 4291 sections 2.5.2, 2.5.3 and 2.7). The door lets some of
-// them pass: an unspecified source asks for an address, and class E (RFC 1112 section 4) is somebody's private matter.
-inline bool is_bad_source(const Ipv4Address& source) {
-  return source.is_unspecified() || source.is_loopback() || source.bytes[0] >= 224;
-}
-inline bool is_bad_source(const Ipv6Address& source) {
-  if (source.is_multicast()) return true;
-  // The first 15 bytes of :: and ::1 are zero.
-  const auto [high, low] = words_of(source);
-  return high == 0 && (low & ~words_of(Ipv6Address{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff}}).second) == 0 &&
-         source.bytes[15] <= 1;
-}
-
-// Never leaves its link, so its replies would not either (RFC 3927 section 2.7, RFC 4291 section 2.5.6).
-inline bool is_link_local(const Ipv4Address& address) { return address.bytes[0] == 169 && address.bytes[1] == 254; }
-inline bool is_link_local(const Ipv6Address& address) { return address.is_link_local(); }
-
 inline std::uint32_t to_32(std::uint64_t wide) { return static_cast<std::uint32_t>(wide ^ (wide >> 32U)); }
 
 }  // namespace path
@@ -58,15 +41,19 @@ inline std::uint32_t to_32(std::uint64_t wide) { return static_cast<std::uint32_
 template <class Address>
 Engine::Key<Address> Engine::forward_key(const Service& service, const Facts<Address>& facts) noexcept {
   if (service.session_id == SessionId::client) return {.client = facts.source};
-  return {.client = facts.source, .rest = rest_of(facts.source_port, facts.destination_port, facts.protocol)};
+  return {.client = facts.source, .rest = FlowRest{facts.source_port, facts.destination_port, facts.protocol}.number()};
 }
 
 template <class Address>
 std::uint64_t Engine::reverse_rest(const Binding& binding, const Session<Address>& session) noexcept {
-  if (binding.session_id == SessionId::client) return rest_of(0, binding.target_port, binding.protocol);
-  const bool has_ports = session.protocol == wire::ip_protocol::tcp || session.protocol == wire::ip_protocol::udp;
-  const std::uint16_t port = binding.target_port != 0 ? binding.target_port : session.server_port;
-  return rest_of(session.client_port, has_ports ? port : std::uint16_t{0}, session.protocol);
+  FlowRest rest = session.rest;
+  if (binding.session_id == SessionId::client) {
+    rest = {0, binding.target_port, binding.protocol};
+  } else if (binding.target_port != 0 &&
+             (rest.protocol == wire::ip_protocol::tcp || rest.protocol == wire::ip_protocol::udp)) {
+    rest.server_port = binding.target_port;
+  }
+  return rest.number();
 }
 
 template <class Address>
@@ -75,9 +62,10 @@ Engine::Key<Address> Engine::reply_key(const Facts<Address>& facts, std::uint8_t
   constexpr unsigned with_protocol = reply_form::connection | reply_form::port_protocol | reply_form::protocol;
   const std::uint16_t none = 0;
   return {.client = facts.destination,
-          .rest = rest_of(form == reply_form::connection ? facts.destination_port : none,
-                          (form & with_port) != 0 ? facts.source_port : none,
-                          (form & with_protocol) != 0 ? facts.protocol : std::uint8_t{0})};
+          .rest = FlowRest{form == reply_form::connection ? facts.destination_port : none,
+                           (form & with_port) != 0 ? facts.source_port : none,
+                           (form & with_protocol) != 0 ? facts.protocol : std::uint8_t{0}}
+                      .number()};
 }
 
 template <class Address>
@@ -101,23 +89,23 @@ template <class Address>
 void Engine::classify(Lookup<Address>& lookup) const noexcept {
   const Facts<Address>& facts = lookup.facts;
   lookup.direction = Direction::neither;
-  lookup.refusal = Refusal::none;
   lookup.service = nullptr;
-  if (facts.has_ports) {
+  if (facts.has_ports && facts.to_node) {
     lookup.service = directory_->find_exact(facts.destination, facts.destination_port, facts.protocol);
   }
-  if (lookup.service != nullptr || directory_->is_server(facts.destination)) {
+  if (lookup.service != nullptr || (facts.to_node && directory_->is_server(facts.destination))) {
     lookup.direction = Direction::forward;
-    if (path::is_bad_source(facts.source)) lookup.refusal = Refusal::bad_source;
-    if (path::is_link_local(facts.source)) lookup.refusal = Refusal::link_local;
-    if (lookup.refusal != Refusal::none) return;
     if (lookup.service == nullptr) {
       lookup.service =
           directory_->find_service(facts.destination, facts.destination_port, facts.protocol, facts.has_ports);
     }
     // Without a service it is refused before the table is asked.
-    lookup.hash =
-        lookup.service == nullptr ? 0 : forward_hash(lookup.service->number, forward_key(*lookup.service, facts));
+    lookup.hash = 0;
+    if (lookup.service != nullptr) {
+      const Key<Address> key = forward_key(*lookup.service, facts);
+      lookup.rest = key.rest;
+      lookup.hash = forward_hash(lookup.service->number, key);
+    }
   } else {
     const std::uint8_t* const forms = directory_->index<Address>().reply_forms.find({facts.source});
     if (forms == nullptr) return;
@@ -143,11 +131,10 @@ Action<Address> Engine::decide(const Lookup<Address>& lookup, std::uint32_t now)
 }
 
 template <class Address>
-Session<Address>* Engine::find_forward(const Lookup<Address>& lookup, const Key<Address>& key,
-                                       std::uint32_t now) noexcept {
+Session<Address>* Engine::find_forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
   Session<Address>* session = sessions_of<Address>().find(lookup.probe, [&](const Session<Address>& record) {
-    if (record.forward_hash != lookup.hash || !(record.client == key.client) ||
-        rest_of(record.client_port, record.server_port, record.protocol) != key.rest) {
+    if (record.forward_hash != lookup.hash || !(record.client == lookup.facts.source) ||
+        record.rest.number() != lookup.rest) {
       return false;
     }
     const Binding& binding = directory_->bindings[record.binding];
@@ -187,19 +174,17 @@ Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>
 template <class Address>
 Action<Address> Engine::forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
   const Facts<Address>& facts = lookup.facts;
-  if (lookup.refusal != Refusal::none) return path::refuse(lookup.refusal);
-  if (facts.part != Part::whole) return path::refuse(Refusal::fragment);
-  if (facts.icmp == Icmp::error) return path::refuse(Refusal::icmp_error);
-  if (lookup.service == nullptr) return path::refuse(Refusal::no_service);
-  const Key<Address> key = forward_key(*lookup.service, facts);
-  Session<Address>* session = find_forward(lookup, key, now);
+  if (facts.part != Part::whole || facts.icmp == Icmp::error || lookup.service == nullptr) {
+    return refuse_forward(lookup);
+  }
+  Session<Address>* session = find_forward(lookup, now);
   if (session != nullptr && path::is_tracked(*session) && opens_connection(facts.tcp_flags) &&
       may_be_replaced(session->state, session->has_reverse ? Visibility::both_ways : Visibility::client_only)) {
     ++tally_.replaced;
     remove(*session);
     session = nullptr;
   }
-  if (session == nullptr) return begin_session(lookup, key, now);
+  if (session == nullptr) return begin_session(lookup, now);
   // A session of a client takes in flows that begin later. One of them may be what another server's session already is
   // at the target.
   const Binding& binding = directory_->bindings[session->binding];
@@ -208,14 +193,13 @@ Action<Address> Engine::forward(const Lookup<Address>& lookup, std::uint32_t now
       is_claimed(binding, facts, rivals, now)) {
     return path::refuse(Refusal::session_conflict);
   }
-  return send_to_target(*session, facts, now);
+  return send_to_target(*session, binding, facts, now);
 }
 
 template <class Address>
-Action<Address> Engine::send_to_target(Session<Address>& session, const Facts<Address>& facts,
+Action<Address> Engine::send_to_target(Session<Address>& session, const Binding& binding, const Facts<Address>& facts,
                                        std::uint32_t now) noexcept {
-  const Binding& binding = directory_->bindings[session.binding];
-  touch(session, facts, Side::client, now);
+  touch(session, binding, facts, Side::client, now);
   count_in(servers_[binding.server], facts.bytes);
   count_in(targets_[binding.target], facts.bytes);
   return {.outcome = binding.dsr ? Outcome::to_target_dsr : Outcome::to_target,
@@ -243,7 +227,7 @@ Action<Address> Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now
   if (session == nullptr) return {};
   if (facts.part != Part::whole) return refuse_fragment(facts, now);
   const Binding& binding = directory_->bindings[session->binding];
-  touch(*session, facts, Side::target, now);
+  touch(*session, binding, facts, Side::target, now);
   count_out(servers_[binding.server], facts.bytes);
   count_out(targets_[binding.target], facts.bytes);
   // Sessions of a server that takes every port keep it: target and server port are the same.
@@ -255,14 +239,15 @@ Action<Address> Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now
 }
 
 template <class Address>
-void Engine::touch(Session<Address>& session, const Facts<Address>& facts, Side from, std::uint32_t now) noexcept {
-  const Binding& binding = directory_->bindings[session.binding];
+void Engine::touch(Session<Address>& session, const Binding& binding, const Facts<Address>& facts, Side from,
+                   std::uint32_t now) noexcept {
   if (session.state == SessionState::established && is_plain(facts.tcp_flags)) {
     session.expires = now + binding.idle_timeout;
     return;
   }
   if (!path::is_tracked(session)) {
-    session.expires = now + (session.protocol == wire::ip_protocol::udp ? binding.flow_timeout : binding.idle_timeout);
+    session.expires =
+        now + (session.rest.protocol == wire::ip_protocol::udp ? binding.flow_timeout : binding.idle_timeout);
     return;
   }
   const SessionState before = session.state;

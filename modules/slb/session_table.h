@@ -11,9 +11,13 @@
 // and nothing else moves. So memory in use is 50 bytes an IPv4 session, 62 an IPv6 session, however many there are.
 // Address space for the whole capacity is taken by the constructor (control thread); the system fills it with memory
 // where it is first touched, in order from the beginning; no other member allocates. Thread: the worker that owns the
-// table. A look-up costs two cache lines of the index and the record's, fetched ahead for a batch:
+// table. A look-up costs two cache lines of the index and the record's, fetched ahead for a batch, each step for all of
+// its packets in a loop of its own:
 //
-//   probe(hash) -> prefetch_buckets() -> match(), which fetches records -> find()
+//   probe(hash) -> fetch_buckets() -> match() -> fetch_record() -> find()
+//
+// Fetching is a load, not a prefetch instruction: those are wishes, and under a hypervisor they are not granted where
+// the page's address is not at hand (a hit among a million sessions took twice as long). Loads in a short loop overlap.
 #pragma once
 
 #include <algorithm>
@@ -21,6 +25,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "slb/tag_match.h"
 #include "slb/tcp_state.h"
@@ -31,20 +36,35 @@ namespace trivet::slb {
 
 using BindingId = std::uint16_t;
 
+// What names a flow beside its addresses. Two of them are compared as one number.
+struct FlowRest {
+  std::uint16_t client_port = 0;
+  std::uint16_t server_port = 0;  // that the client addressed
+  std::uint8_t protocol = 0;
+  std::uint8_t unused = 0;  // 0
+
+  [[nodiscard]] std::uint64_t number() const noexcept {
+    std::uint32_t ports = 0;
+    std::uint16_t other = 0;
+    std::memcpy(&ports, this, sizeof ports);
+    std::memcpy(&other, &protocol, sizeof other);
+    return ports | (std::uint64_t{other} << 32U);
+  }
+};
+static_assert(sizeof(FlowRest) == 6);
+
 template <class Address>
 struct Session {
   Address client;
-  std::uint16_t client_port;  // 0 where the client's ports do not count (sessionid src)
-  std::uint16_t server_port;  // that the client addressed; 0 likewise
-  BindingId binding;          // which server and target
-  std::uint16_t epoch;        // of the binding when the session was made; another one now = the session is gone
-  std::uint32_t expires;      // milliseconds, wraps; in a free record: the next free one
-  std::uint32_t created;      // milliseconds, wraps
-  std::uint32_t forward_hash;
-  std::uint32_t reverse_hash;
-  std::uint8_t protocol;  // 0 where it does not count (sessionid src)
+  FlowRest rest;          // none where ports and protocol do not count (sessionid src)
   SessionState state;     // none = the record is free
   bool has_reverse;       // false with direct server return
+  BindingId binding;      // which server and target
+  std::uint16_t epoch;    // of the binding when the session was made; another one now = the session is gone
+  std::uint32_t expires;  // milliseconds, wraps; in a free record: the next free one
+  std::uint32_t created;  // milliseconds, wraps
+  std::uint32_t forward_hash;
+  std::uint32_t reverse_hash;
 };
 static_assert(sizeof(Session<Ipv4Address>) == 32);
 static_assert(sizeof(Session<Ipv6Address>) == 44);
@@ -77,7 +97,8 @@ class SessionTable {
     std::uint32_t first = 0;         // buckets
     std::uint32_t second = 0;        // may be the same
     std::uint32_t bucket_count = 0;  // of the table then; with another one they are not the buckets any more
-    std::uint32_t matches = 0;  // slots with the tag: the first bucket's from bit 0 on, the second's from bit 16 on
+    std::uint32_t matches = 0;    // slots with the tag: the first bucket's from bit 0 on, the second's from bit 16 on
+    std::uint32_t reference = 0;  // in the first of them; 0 = there is none
     std::uint16_t tag = 0;
     std::uint64_t changes = 0;  // of the table when `matches` was made; 0 = not yet
   };
@@ -92,16 +113,27 @@ class SessionTable {
             .bucket_count = bucket_count_,
             .tag = static_cast<std::uint16_t>((((hash >> 1U) * 0x85ebca6bU) >> 16U & 0xfffeU) | (hash & 1U))};
   }
-  void prefetch_buckets(const Probe& probe) const noexcept {
-    __builtin_prefetch(&buckets_[probe.first]);
-    __builtin_prefetch(&buckets_[probe.second]);
+  void fetch_buckets(const Probe& probe) const noexcept {
+    load(&buckets_[probe.first]);
+    load(&buckets_[probe.second]);
   }
-  // Looks at the buckets and fetches the records whose tags match.
+  // Looks at the buckets.
   void match(Probe& probe) const noexcept {
     probe.matches = matches_of(probe);
     probe.changes = changes_;
-    prefetch_records(buckets_[probe.first], probe.matches & 0xffffU);
-    prefetch_records(buckets_[probe.second], probe.matches >> 16U);
+    probe.reference = 0;
+    if (probe.matches == 0) return;
+    const auto slot = static_cast<std::size_t>(__builtin_ctz(probe.matches));
+    const Bucket& bucket = buckets_[slot < 16 ? probe.first : probe.second];
+    probe.reference = bucket.references[slot & 15U];
+  }
+  // The record that is probably the one.
+  void fetch_record(const Probe& probe) const noexcept {
+    if (probe.reference == 0) return;
+    const auto* const bytes = reinterpret_cast<const unsigned char*>(&records_[probe.reference - 1]);
+    load(bytes);
+    // Records of IPv6 may lie over two cache lines.
+    if constexpr (64 % sizeof(Record) != 0) load(bytes + sizeof(Record) - 1);
   }
 
   // The first record under this hash for which `matches(record)` holds. It is shown some that are not under the hash.
@@ -205,6 +237,9 @@ class SessionTable {
     // What the next two splits look at.
     prefetch_records(buckets_[number + 1], (1U << slots) - 1);
     __builtin_prefetch(&buckets_[number + 2]);
+  }
+  static void load(const void* address) noexcept {
+    static_cast<void>(*static_cast<const volatile unsigned char*>(address));
   }
   [[nodiscard]] std::uint32_t matches_of(const Probe& probe) const noexcept {
     const std::uint32_t first = tag_matches(buckets_[probe.first].tags.data(), probe.tag);

@@ -50,6 +50,7 @@ void gather(const Packet& packet, const Address& source, const Address& destinat
   facts.protocol = packet.protocol;
   facts.tcp_flags = 0;
   facts.has_ports = false;
+  facts.to_node = packet.is(packet_class::own | packet_class::virtual_ip);
   facts.part = Part::whole;
   facts.icmp = Icmp::none;
   facts.bytes = packet.length - packet.l3_offset;
@@ -83,49 +84,47 @@ const Engine* BalancerWorker::engine() noexcept {
   return engine_.get();
 }
 
-BalancerWorker::Kind BalancerWorker::classify(const Packet& packet, const ForwardingState& forwarding,
-                                              std::size_t at) noexcept {
+BalancerWorker::Kind BalancerWorker::classify(const Packet& packet, std::size_t at) noexcept {
   // Neighbour discovery and group membership to a service address are not the service's.
   constexpr PacketClass local =
       packet_class::nd | packet_class::mld | packet_class::igmp | packet_class::vrrp | packet_class::multicast;
   if (packet.is(local)) return Kind::none;
   if (packet.is(packet_class::ipv4)) {
     const wire::Ipv4Header& header = packet.ipv4();
-    return look_up(packet, forwarding, header.source, header.destination, lookups4_[at]) ? Kind::ipv4 : Kind::none;
+    return look_up(packet, header.source, header.destination, lookups4_[at]) ? Kind::ipv4 : Kind::none;
   }
   if (packet.is(packet_class::ipv6)) {
     const wire::Ipv6Header& header = packet.ipv6();
-    return look_up(packet, forwarding, header.source, header.destination, lookups6_[at]) ? Kind::ipv6 : Kind::none;
+    return look_up(packet, header.source, header.destination, lookups6_[at]) ? Kind::ipv6 : Kind::none;
   }
   return Kind::none;
 }
 
 // False for packets that are none of ours.
 template <class Address>
-bool BalancerWorker::look_up(const Packet& packet, const ForwardingState& forwarding, const Address& source,
-                             const Address& destination, Lookup<Address>& lookup) noexcept {
+bool BalancerWorker::look_up(const Packet& packet, const Address& source, const Address& destination,
+                             Lookup<Address>& lookup) noexcept {
   gather(packet, source, destination, lookup.facts);
   engine_->classify(lookup);
   if (lookup.direction == Direction::neither) return false;
-  // A packet of ours that comes back, or a forgery.
-  if (lookup.direction == Direction::forward && lookup.refusal == Refusal::none &&
-      forwarding.find_address(source) != nullptr) {
-    lookup.refusal = Refusal::own_source;
-  }
-  engine_->prefetch_buckets(lookup);
   return true;
 }
 
 void BalancerWorker::process(Batch& batch) noexcept {
   if (engine_ == nullptr) return;
-  engine_->use(directory_.get());
+  engine_->use(directory_.get(), &batch.forwarding());
   const std::uint32_t now = milliseconds(batch.now());
   last_seen_ = now;
-  for (const std::size_t i : batch.pending()) kinds_[i] = classify(batch.packet(i), batch.forwarding(), i);
-  for (const std::size_t i : batch.pending()) {
-    if (kinds_[i] == Kind::ipv4) engine_->prefetch_records(lookups4_[i]);
-    if (kinds_[i] == Kind::ipv6) engine_->prefetch_records(lookups6_[i]);
-  }
+  for (const std::size_t i : batch.pending()) kinds_[i] = classify(batch.packet(i), i);
+  const auto for_each_lookup = [&](auto&& step) {
+    for (const std::size_t i : batch.pending()) {
+      if (kinds_[i] == Kind::ipv4) step(lookups4_[i]);
+      if (kinds_[i] == Kind::ipv6) step(lookups6_[i]);
+    }
+  };
+  for_each_lookup([&](const auto& lookup) { engine_->fetch_buckets(lookup); });
+  for_each_lookup([&](auto& lookup) { engine_->match(lookup); });
+  for_each_lookup([&](const auto& lookup) { engine_->fetch_record(lookup); });
   // One after the other: what an earlier packet of the batch begins, a later one finds.
   Sent sent;
   for (const std::size_t i : batch.pending()) {

@@ -51,10 +51,10 @@ class BalancerWorker final : public Worker {
     std::uint64_t to_clients = 0;
   };
 
-  [[nodiscard]] Kind classify(const Packet& packet, const ForwardingState& forwarding, std::size_t at) noexcept;
+  [[nodiscard]] Kind classify(const Packet& packet, std::size_t at) noexcept;
   template <class Address>
-  [[nodiscard]] bool look_up(const Packet& packet, const ForwardingState& forwarding, const Address& source,
-                             const Address& destination, Lookup<Address>& lookup) noexcept;
+  [[nodiscard]] bool look_up(const Packet& packet, const Address& source, const Address& destination,
+                             Lookup<Address>& lookup) noexcept;
   template <class Address>
   void apply(Batch& batch, std::size_t at, const Action<Address>& action, Sent& sent) noexcept;
   [[gnu::noinline]] void sweep(std::uint32_t now, std::uint32_t most) noexcept;

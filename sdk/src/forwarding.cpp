@@ -91,6 +91,14 @@ RouteLength route_length(Family family, std::uint8_t length) {
   return {length, PrefixTable::kind_of(family, length), words_of(IpPrefix{ones, length}.masked().address)};
 }
 
+struct FewRoute {
+  AddressWords prefix;
+  AddressWords mask;
+  std::uint8_t length = 0;
+  std::uint32_t position = 0;
+};
+constexpr std::size_t few_route_count = 8;
+
 // Of the networks considered, the one that holds the address with the longest prefix.
 class LongestPrefix {
  public:
@@ -143,6 +151,8 @@ struct ForwardingState::Index {
     }
     std::ranges::sort(lengths4, std::greater{}, &RouteLength::length);
     std::ranges::sort(lengths6, std::greater{}, &RouteLength::length);
+    few4 = few_routes(parts, Family::ipv4);
+    few6 = few_routes(parts, Family::ipv6);
     for (const NetworkView& network : parts.networks) {
       if (!network.prefix4 || network.prefix4->length > 30) continue;
       const std::uint32_t host_bits = 0xffffffffU >> network.prefix4->length;
@@ -151,6 +161,21 @@ struct ForwardingState::Index {
       broadcasts.insert(host_key(Ipv4Address::from_number(number | host_bits)), 0);
     }
     add_interface_networks(parts);
+  }
+
+  // All routes of a family where they are few, longest first: then comparing is faster than hashing. Else none.
+  static std::vector<FewRoute> few_routes(const Parts& parts, Family family) {
+    std::vector<FewRoute> few;
+    for (std::size_t i = 0; i < parts.routes.size(); ++i) {
+      const IpPrefix prefix = parts.routes[i].prefix.masked();
+      if (prefix.address.family() != family) continue;
+      if (few.size() == few_route_count) return {};
+      few.push_back({words_of(prefix.address), route_length(family, prefix.length).mask, prefix.length,
+                     static_cast<std::uint32_t>(i)});
+    }
+    // Of equal prefixes the first one counts.
+    std::ranges::stable_sort(few, std::greater{}, &FewRoute::length);
+    return few;
   }
 
   static std::size_t memberships(const Parts& parts) {
@@ -207,6 +232,8 @@ struct ForwardingState::Index {
   // Lengths that occur among the routes, longest first: a look-up asks the table once for each.
   std::vector<RouteLength> lengths4;
   std::vector<RouteLength> lengths6;
+  std::vector<FewRoute> few4;
+  std::vector<FewRoute> few6;
   PrefixTable broadcasts;          // keys only
   PrefixTable interface_networks;  // to the number of the network; the interface is a part of the key
   std::vector<RouteLength> network_lengths4;
@@ -215,6 +242,7 @@ struct ForwardingState::Index {
 
 ForwardingState::ForwardingState(Parts parts)
     : parts_(std::move(parts)), index_(std::make_unique<const Index>(parts_)) {
+  for (const OwnAddress& own : parts_.addresses) own_filter_.add(words_of(own.address));
   for (InterfaceView& interface : parts_.interfaces) {
     interface.vlans.clear();
     for (const NetworkId number : interface.networks) {
@@ -280,10 +308,10 @@ const OwnAddress* ForwardingState::find_own(const AddressWords& words, std::uint
 const OwnAddress* ForwardingState::find_address(const IpAddress& address) const noexcept {
   return find_own(words_of(address), address.is_v4() ? host4 : host6);
 }
-const OwnAddress* ForwardingState::find_address(const Ipv4Address& address) const noexcept {
+const OwnAddress* ForwardingState::find_own(const Ipv4Address& address) const noexcept {
   return find_own(words_of(address), host4);
 }
-const OwnAddress* ForwardingState::find_address(const Ipv6Address& address) const noexcept {
+const OwnAddress* ForwardingState::find_own(const Ipv6Address& address) const noexcept {
   return find_own(words_of(address), host6);
 }
 
@@ -312,6 +340,15 @@ bool ForwardingState::answers_for(const IpAddress& address) const noexcept {
 }
 
 const Route* ForwardingState::find_longest(const AddressWords& words, Family family) const noexcept {
+  const std::vector<FewRoute>& few = family == Family::ipv4 ? index_->few4 : index_->few6;
+  if (!few.empty()) {
+    for (const FewRoute& route : few) {
+      const std::uint64_t first = (words.first & route.mask.first) ^ route.prefix.first;
+      const std::uint64_t second = (words.second & route.mask.second) ^ route.prefix.second;
+      if ((first | second) == 0) return &parts_.routes[route.position];
+    }
+    return nullptr;
+  }
   for (const RouteLength& entry : family == Family::ipv4 ? index_->lengths4 : index_->lengths6) {
     const PrefixTable::Key key{{words.first & entry.mask.first, words.second & entry.mask.second}, entry.kind};
     const std::uint32_t position = index_->routes.find(key);

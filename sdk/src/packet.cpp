@@ -4,8 +4,9 @@
 #include <bit>
 #include <cstring>
 
-#include "net/ones_complement.h"
 #include "trivet/net/checksum.h"
+#include "trivet/net/ones_complement.h"
+#include "trivet/net/words.h"
 
 namespace trivet {
 
@@ -17,7 +18,7 @@ using ones_complement::update_complete;
 using ones_complement::update_partial;
 using ones_complement::word_difference;
 
-enum class Side : std::uint8_t { source, destination };
+using rewriting::Side;
 
 std::uint64_t word_sum(const Ipv4Address& address) noexcept {
   const std::uint32_t number = address.number();
@@ -83,7 +84,15 @@ void rewrite_other(Packet& packet, std::uint16_t address_delta) noexcept {
   field = packet.protocol == udp_lite && updated == 0 ? std::uint16_t{0xffff} : updated;
 }
 
-// Layer 4 of a packet whose address has changed.
+template <class Address>
+std::uint16_t delta_of(const Address& old_address, const Address& address) noexcept {
+  return difference(word_sum(address), fold(word_sum(old_address)));
+}
+
+}  // namespace
+
+namespace rewriting {
+
 template <Side side>
 void rewrite_layer4(Packet& packet, std::uint16_t port, std::uint16_t address_delta) noexcept {
   if (packet.is(packet_class::tcp)) {
@@ -98,36 +107,25 @@ void rewrite_layer4(Packet& packet, std::uint16_t port, std::uint16_t address_de
   }
 }
 
-template <Side side>
-void rewrite(Packet& packet, const Ipv4Address& address, std::uint16_t port, std::uint16_t address_delta) noexcept {
-  wire::Ipv4Header& ip = packet.ipv4();
-  ip.checksum = update_complete(ip.checksum, address_delta);
-  (side == Side::source ? ip.source : ip.destination) = address;
-  rewrite_layer4<side>(packet, port, address_delta);
-}
+template void rewrite_layer4<Side::source>(Packet&, std::uint16_t, std::uint16_t) noexcept;
+template void rewrite_layer4<Side::destination>(Packet&, std::uint16_t, std::uint16_t) noexcept;
 
-template <Side side>
-void rewrite(Packet& packet, const Ipv6Address& address, std::uint16_t port, std::uint16_t address_delta) noexcept {
-  wire::Ipv6Header& ip = packet.ipv6();
-  (side == Side::source ? ip.source : ip.destination) = address;
-  rewrite_layer4<side>(packet, port, address_delta);
-}
+}  // namespace rewriting
 
-template <class Address>
-std::uint16_t delta_of(const Address& old_address, const Address& address) noexcept {
-  return difference(word_sum(address), fold(word_sum(old_address)));
-}
+namespace {
 
 template <Side side>
 void rewrite(Packet& packet, const IpAddress& address, std::uint16_t port) noexcept {
   if (packet.is(packet_class::ipv4)) {
     const wire::Ipv4Header& ip = packet.ipv4();
     const Ipv4Address replacement = address.v4();
-    rewrite<side>(packet, replacement, port, delta_of(side == Side::source ? ip.source : ip.destination, replacement));
+    const ChecksumDelta delta{delta_of(side == Side::source ? ip.source : ip.destination, replacement)};
+    rewriting::rewrite<side>(packet, replacement, port, delta);
   } else {
     const wire::Ipv6Header& ip = packet.ipv6();
     const Ipv6Address replacement = address.v6();
-    rewrite<side>(packet, replacement, port, delta_of(side == Side::source ? ip.source : ip.destination, replacement));
+    const ChecksumDelta delta{delta_of(side == Side::source ? ip.source : ip.destination, replacement)};
+    rewriting::rewrite<side>(packet, replacement, port, delta);
   }
 }
 
@@ -156,6 +154,32 @@ bool vrrp_checksum_ok(const Packet& packet) noexcept {
 
 }  // namespace
 
+std::uint32_t flow_hash(const Packet& packet) noexcept {
+  if (!packet.is(packet_class::ipv4 | packet_class::ipv6)) return 0;
+  std::uint32_t ports = 0;
+  if (packet.is(packet_class::tcp | packet_class::udp) && !packet.is(packet_class::fragment)) {
+    std::memcpy(&ports, packet.data + packet.l4_offset, sizeof ports);
+  }
+  // Later fragments of IPv6 know no more than their fragment header says of the headers behind.
+  const std::uint8_t protocol = packet.is(packet_class::ipv6) && packet.is(packet_class::fragment)
+                                    ? packet.data[packet.fragment_header_offset]
+                                    : packet.protocol;
+  const std::uint64_t rest = (std::uint64_t{protocol} << 32U) | ports;
+  std::uint64_t hash = 0;
+  if (packet.is(packet_class::ipv4)) {
+    const wire::Ipv4Header& header = packet.ipv4();
+    const std::uint64_t both = (words_of(header.source).first << 32U) | words_of(header.destination).first;
+    hash = fold_multiply(both ^ 0x2d358dccaa6c78a5ULL, rest ^ 0x8bb84b93962eacc9ULL);
+  } else {
+    const wire::Ipv6Header& header = packet.ipv6();
+    const AddressWords source = words_of(header.source);
+    const AddressWords destination = words_of(header.destination);
+    hash = fold_multiply(source.first ^ rest ^ 0x2d358dccaa6c78a5ULL, source.second ^ 0x8bb84b93962eacc9ULL);
+    hash = fold_multiply(destination.first ^ hash, destination.second ^ 0xa0761d6478bd642fULL);
+  }
+  return static_cast<std::uint32_t>(hash ^ (hash >> 32U));
+}
+
 bool l4_checksum_ok(const Packet& packet) noexcept {
   if (packet.l4_offset == 0 || packet.is(packet_class::fragment)) return false;
   if (has_partial_field(packet)) return true;
@@ -174,19 +198,6 @@ void rewrite_source(Packet& packet, const IpAddress& address, std::uint16_t port
 
 void rewrite_destination(Packet& packet, const IpAddress& address, std::uint16_t port) noexcept {
   rewrite<Side::destination>(packet, address, port);
-}
-
-void rewrite_source(Packet& packet, const Ipv4Address& address, std::uint16_t port, ChecksumDelta delta) noexcept {
-  rewrite<Side::source>(packet, address, port, delta.value);
-}
-void rewrite_source(Packet& packet, const Ipv6Address& address, std::uint16_t port, ChecksumDelta delta) noexcept {
-  rewrite<Side::source>(packet, address, port, delta.value);
-}
-void rewrite_destination(Packet& packet, const Ipv4Address& address, std::uint16_t port, ChecksumDelta delta) noexcept {
-  rewrite<Side::destination>(packet, address, port, delta.value);
-}
-void rewrite_destination(Packet& packet, const Ipv6Address& address, std::uint16_t port, ChecksumDelta delta) noexcept {
-  rewrite<Side::destination>(packet, address, port, delta.value);
 }
 
 }  // namespace trivet

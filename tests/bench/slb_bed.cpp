@@ -63,6 +63,8 @@ std::unique_ptr<const slb::Directory> two_targets() {
 
 SlbBed::SlbBed(Family family, std::uint32_t established, std::uint32_t room)
     : family_(family),
+      classes_(packet_class::all | packet_class::tcp |
+               (family == Family::ipv4 ? packet_class::ipv4 : packet_class::ipv6)),
       established_(established),
       directory_(two_targets()),
       state_(ForwardingState::Parts{}),
@@ -78,7 +80,6 @@ SlbBed::SlbBed(Family family, std::uint32_t established, std::uint32_t room)
     packet.l4_offset = static_cast<std::uint16_t>(packet.l3_offset + l3);
     packet.payload_offset = static_cast<std::uint16_t>(packet.l4_offset + sizeof(wire::TcpHeader));
     packet.length = packet.payload_offset;
-    packet.classes = packet_class::all | packet_class::tcp | (is_v4 ? packet_class::ipv4 : packet_class::ipv6);
   }
   const slb::Engine::Sizes sizes{.sessions4 = room, .sessions6 = room};
   worker_.install(std::make_unique<slb::Engine>(sizes, 1, std::make_shared<slb::Traffic>()));
@@ -87,7 +88,26 @@ SlbBed::SlbBed(Family family, std::uint32_t established, std::uint32_t room)
       set(i, std::min(client + i, established - 1), true, wire::TcpHeader::syn);
     }
     run();
+    // What has come out are the SYNs as the targets get them.
+    for (Packet& packet : packets_) answer(packet);
+    run();
+    for (std::uint32_t i = 0; i < Batch::capacity; ++i) {
+      set(i, std::min(client + i, established - 1), true, wire::TcpHeader::ack);
+    }
+    run();
   }
+}
+
+void SlbBed::answer(Packet& packet) const {
+  if (family_ == Family::ipv4) {
+    std::swap(packet.ipv4().source, packet.ipv4().destination);
+  } else {
+    std::swap(packet.ipv6().source, packet.ipv6().destination);
+  }
+  packet.classes = classes_;
+  wire::TcpHeader& tcp = packet.tcp();
+  std::swap(tcp.source_port, tcp.destination_port);
+  tcp.flags = wire::TcpHeader::syn | wire::TcpHeader::ack;
 }
 
 void SlbBed::set(std::size_t at, std::uint32_t client, bool to_service, std::uint8_t tcp_flags) {
@@ -103,6 +123,7 @@ void SlbBed::set(std::size_t at, std::uint32_t client, bool to_service, std::uin
     std::memcpy(packet.ipv6().source.bytes.data() + 12, &host, sizeof host);
     packet.ipv6().destination = to_service ? service6 : other6;
   }
+  packet.classes = to_service ? classes_ | packet_class::virtual_ip : classes_;
   packet.tcp() = wire::TcpHeader{};
   packet.tcp().source_port = static_cast<std::uint16_t>(1024 + (client & 15U));
   packet.tcp().destination_port = 8080;

@@ -22,7 +22,7 @@ enum class SlbPacket : std::uint8_t { hit, miss, pass };
 
 class SlbBed {
  public:
-  // With `established` sessions, of clients 0, 1 ...; `room` (at least as many) for more.
+  // With `established` sessions, of clients 0, 1 ..., their handshakes over; `room` (at least as many) for more.
   SlbBed(Family family, std::uint32_t established, std::uint32_t room);
   SlbBed(const SlbBed&) = delete;
   SlbBed& operator=(const SlbBed&) = delete;
@@ -55,7 +55,11 @@ class SlbBed {
     Random random_{1};
   };
 
+  // Makes the target's SYN-ACK of a SYN that was sent to it.
+  void answer(Packet& packet) const;
+
   Family family_;
+  PacketClass classes_;  // of packets to others
   std::uint32_t established_;
   Random random_{2};
   std::array<Packet, Batch::capacity> packets_{};

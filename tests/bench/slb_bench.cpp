@@ -80,12 +80,11 @@ void look_up(benchmark::State& state, std::uint32_t sessions) {
   std::size_t at = 0;
   const bench::Measure measure;
   for (auto _ : state) {
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-      wanted[i] = table.probe(keys[at + i]);
-      table.prefetch_buckets(wanted[i]);
-    }
+    for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] = table.probe(keys[at + i]);
+    for (const auto& probe : wanted) table.fetch_buckets(probe);
     at = at + wanted.size() == keys.size() ? 0 : at + wanted.size();
     for (auto& probe : wanted) table.match(probe);
+    for (const auto& probe : wanted) table.fetch_record(probe);
     for (const auto& probe : wanted) {
       const auto* session = table.find(
           probe, [hash = probe.hash](const Session<Address>& record) { return record.forward_hash == hash; });

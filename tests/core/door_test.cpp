@@ -375,7 +375,7 @@ TEST(Door, NeverTakesNeighbourDiscoveryOutOfAFragmentHeader) {
 std::uint32_t hash_of(const Frame& frame) {
   PacketBuffer buffer(frame);
   EXPECT_EQ(buffer.enter(master(), 1), "") << describe(frame);
-  return buffer.packet().flow_hash;
+  return flow_hash(buffer.packet());
 }
 
 TEST(FlowHash, IsThatOfTheDirectionAndDependsOnAllThatNamesTheFlow) {

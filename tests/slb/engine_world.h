@@ -107,7 +107,7 @@ struct World {
   Action<Address> send(const Facts<Address>& facts) {
     Lookup<Address> lookup{.facts = facts};
     engine->classify(lookup);
-    engine->prefetch_records(lookup);
+    engine->match(lookup);
     return engine->decide(lookup, now);
   }
   std::uint64_t target_sessions(TargetId target) const { return traffic->targets[target].sessions.load(); }

@@ -36,7 +36,7 @@ inline constexpr std::uint16_t abi_minor = 1;
 #endif
 static_assert(sizeof(void*) == 8, "Trivet needs 64-bit pointers");
 inline constexpr const char* layout_signature =
-    "types=2 pointers=64 library=" TRIVET_SIGNATURE_LIBRARY " checked=" TRIVET_SIGNATURE_CHECKED
+    "types=3 pointers=64 library=" TRIVET_SIGNATURE_LIBRARY " checked=" TRIVET_SIGNATURE_CHECKED
     " sanitizer=" TRIVET_SIGNATURE_SANITIZER;
 #undef TRIVET_SIGNATURE_SANITIZER
 #undef TRIVET_SIGNATURE_CHECKED

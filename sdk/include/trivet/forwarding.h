@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,14 +15,13 @@
 #include <vector>
 
 #include "trivet/net/address.h"
+#include "trivet/net/words.h"
 #include "trivet/packet.h"
 #include "trivet/topics/addresses.h"
 #include "trivet/topics/role.h"
 #include "trivet/topics/routes.h"
 
 namespace trivet {
-
-struct AddressWords;
 
 // The networks of an interface that share a tag.
 struct VlanView {
@@ -90,8 +90,12 @@ class ForwardingState {
   [[nodiscard]] NetworkId network_of(const IpAddress& address, std::span<const NetworkId> among) const noexcept;
   // An own address of either scope; null for foreign ones. Does not look at the role.
   [[nodiscard]] const OwnAddress* find_address(const IpAddress& address) const noexcept;
-  [[nodiscard]] const OwnAddress* find_address(const Ipv4Address& address) const noexcept;
-  [[nodiscard]] const OwnAddress* find_address(const Ipv6Address& address) const noexcept;
+  [[nodiscard]] const OwnAddress* find_address(const Ipv4Address& address) const noexcept {
+    return own_filter_.may_have(words_of(address)) ? find_own(address) : nullptr;
+  }
+  [[nodiscard]] const OwnAddress* find_address(const Ipv6Address& address) const noexcept {
+    return own_filter_.may_have(words_of(address)) ? find_own(address) : nullptr;
+  }
   // The own address that is on-link behind an interface with that tag; null when there is none. Networks with other
   // tags may have the same address.
   [[nodiscard]] const OwnAddress* find_address(const IpAddress& address, InterfaceId interface,
@@ -111,11 +115,30 @@ class ForwardingState {
 
  private:
   struct Index;
+  // Tells most foreign addresses from own ones without a look at the table (a Bloom filter with one hash).
+  class OwnFilter {
+   public:
+    void add(const AddressWords& words) noexcept {
+      bits_[place(words) >> 6U] |= std::uint64_t{1} << (place(words) & 63U);
+    }
+    [[nodiscard]] bool may_have(const AddressWords& words) const noexcept {
+      return (bits_[place(words) >> 6U] >> (place(words) & 63U) & 1U) != 0;
+    }
+
+   private:
+    static std::size_t place(const AddressWords& words) noexcept {
+      return static_cast<std::size_t>(hash_words(words, 0) >> 54U);
+    }
+    std::array<std::uint64_t, 16> bits_{};  // 1,024
+  };
+  [[nodiscard]] const OwnAddress* find_own(const Ipv4Address& address) const noexcept;
+  [[nodiscard]] const OwnAddress* find_own(const Ipv6Address& address) const noexcept;
   [[nodiscard]] const OwnAddress* find_own(const AddressWords& words, std::uint32_t kind) const noexcept;
   [[nodiscard]] const Route* find_longest(const AddressWords& words, Family family) const noexcept;
 
   Parts parts_;
   std::unique_ptr<const Index> index_;
+  OwnFilter own_filter_;
 };
 
 }  // namespace trivet

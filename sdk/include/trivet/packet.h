@@ -8,9 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "trivet/net/address.h"
 #include "trivet/net/checksum.h"
+#include "trivet/net/ones_complement.h"
 #include "trivet/wire/headers.h"
 
 namespace trivet {
@@ -84,7 +86,6 @@ struct Packet {
 
   // --- set by the door; offsets count from `data`; 0 = there is no such header ---
   PacketClass classes;
-  std::uint32_t flow_hash = 0;  // of addresses, protocol and ports; the same for all frames of one direction of a flow
   InterfaceId in_interface = 0;
   NetworkId network = 0;  // of in_interface and vlan; where there are several, the one that holds the source, else the
                           // first
@@ -161,6 +162,10 @@ struct Packet {
 // or the interface vouches for it. Reads the whole payload: for packets that end here, not for those that pass.
 [[nodiscard]] bool l4_checksum_ok(const Packet& packet) noexcept;
 
+// Of addresses, protocol and ports: the same for all frames of one direction of a flow. Fragments have no ports, the
+// first neither, so that all fragments of a datagram have the same hash. 0 without IP. Not a secret one.
+[[nodiscard]] std::uint32_t flow_hash(const Packet& packet) noexcept;
+
 // Address and port translation with incremental checksums (RFC 1624): IPv4 header, TCP, UDP (0 = none stays none),
 // complete and partial checksums. Address family stays; `port` in host order, ignored where the packet has no ports
 // (later fragments, other protocols). The checksum's change is computed from the bytes that change.
@@ -168,10 +173,10 @@ void rewrite_source(Packet& packet, const IpAddress& address, std::uint16_t port
 void rewrite_destination(Packet& packet, const IpAddress& address, std::uint16_t port) noexcept;
 // The same where the caller knows the address that is replaced, and has computed once what that changes:
 // ChecksumDelta::of(old_address.bytes, address.bytes). The packet is of that family.
-void rewrite_source(Packet& packet, const Ipv4Address& address, std::uint16_t port, ChecksumDelta delta) noexcept;
-void rewrite_source(Packet& packet, const Ipv6Address& address, std::uint16_t port, ChecksumDelta delta) noexcept;
-void rewrite_destination(Packet& packet, const Ipv4Address& address, std::uint16_t port, ChecksumDelta delta) noexcept;
-void rewrite_destination(Packet& packet, const Ipv6Address& address, std::uint16_t port, ChecksumDelta delta) noexcept;
+template <class Address>
+void rewrite_source(Packet& packet, const Address& address, std::uint16_t port, ChecksumDelta delta) noexcept;
+template <class Address>
+void rewrite_destination(Packet& packet, const Address& address, std::uint16_t port, ChecksumDelta delta) noexcept;
 // Hop limit - 1 with the IPv4 header checksum. The caller has seen that it is above 1.
 inline void decrement_hop_limit(Packet& packet) noexcept {
   if (!packet.is(packet_class::ipv4)) {
@@ -183,6 +188,47 @@ inline void decrement_hop_limit(Packet& packet) noexcept {
   const std::uint32_t sum = std::uint32_t{static_cast<std::uint16_t>(~ip.checksum.value())} + 0xfeffU;
   ip.checksum = static_cast<std::uint16_t>(~((sum & 0xffffU) + (sum >> 16U)));
   --ip.hop_limit;
+}
+
+namespace rewriting {
+
+enum class Side : std::uint8_t { source, destination };
+
+// Layer 4 of a packet whose address has changed.
+template <Side side>
+void rewrite_layer4(Packet& packet, std::uint16_t port, std::uint16_t address_delta) noexcept;
+
+// Nearly all packets are whole TCP segments with a complete checksum.
+template <Side side, class Address>
+inline void rewrite(Packet& packet, const Address& address, std::uint16_t port, ChecksumDelta delta) noexcept {
+  if constexpr (std::is_same_v<Address, Ipv4Address>) {
+    wire::Ipv4Header& ip = packet.ipv4();
+    ip.checksum = ones_complement::update_complete(ip.checksum, delta.value);
+    (side == Side::source ? ip.source : ip.destination) = address;
+  } else {
+    wire::Ipv6Header& ip = packet.ipv6();
+    (side == Side::source ? ip.source : ip.destination) = address;
+  }
+  if (!packet.is(packet_class::tcp) || packet.checksum == ChecksumState::partial) {
+    return rewrite_layer4<side>(packet, port, delta.value);
+  }
+  wire::TcpHeader& tcp = packet.tcp();
+  Be16& field = side == Side::source ? tcp.source_port : tcp.destination_port;
+  const std::uint32_t change = std::uint32_t{delta.value} + ones_complement::word_difference(port, field);
+  tcp.checksum = ones_complement::update_complete(tcp.checksum, change);
+  field = port;
+}
+
+}  // namespace rewriting
+
+template <class Address>
+inline void rewrite_source(Packet& packet, const Address& address, std::uint16_t port, ChecksumDelta delta) noexcept {
+  rewriting::rewrite<rewriting::Side::source>(packet, address, port, delta);
+}
+template <class Address>
+inline void rewrite_destination(Packet& packet, const Address& address, std::uint16_t port,
+                                ChecksumDelta delta) noexcept {
+  rewriting::rewrite<rewriting::Side::destination>(packet, address, port, delta);
 }
 
 }  // namespace trivet

@@ -3,7 +3,7 @@
 #include <bit>
 #include <cstring>
 
-#include "ones_complement.h"
+#include "trivet/net/ones_complement.h"
 
 namespace trivet {
 

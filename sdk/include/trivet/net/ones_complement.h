@@ -1,4 +1,4 @@
-// One's complement arithmetic on 16-bit words, inline for the hot paths of the SDK. Private to the SDK's sources.
+// One's complement arithmetic on 16-bit words (RFC 1071, RFC 1624), inline for the packet path.
 //
 // Thread: any; pure. Zero has two forms, 0 and 0xffff; a fold of a sum that is not 0 never yields 0.
 #pragma once
