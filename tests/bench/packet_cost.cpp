@@ -107,7 +107,7 @@ const char* slb_alone(Family family, std::uint32_t established) {
 }
 
 const char* seed(Family family, bool with_idle_module) {
-  SeedBed bed({.family = family, .sessions = sessions, .with_idle_module = with_idle_module});
+  SeedBed bed({.family = family, .sessions = sessions, .idle_modules = with_idle_module ? 1U : 0U});
   if (!bed.problem().empty()) {
     std::fprintf(stderr, "%s\n", bed.problem().c_str());
     return "the node is of no use";

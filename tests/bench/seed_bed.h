@@ -54,13 +54,26 @@ class BenchPort final : public core::PacketPort {
   std::uint64_t sent_ = 0;
 };
 
+enum class Tagging : std::uint8_t { none, vlans };
+
+// The seed's node, or one with more of its objects. Clients are spread over the servers, their sessions over the
+// targets, and the targets over the networks.
 struct BedKind {
   Family family = Family::ipv6;
-  std::uint32_t sessions = 0;     // established at the start
-  std::uint32_t room = 1048576;   // `maxsessions`
-  bool with_idle_module = false;  // one that wants every packet and does nothing stands before slb
+  std::uint32_t sessions = 0;       // established at the start
+  std::uint32_t room = 1048576;     // `maxsessions`
+  std::uint32_t idle_modules = 0;   // that want every packet and do nothing, before slb; at most most_idle_modules
+  std::uint32_t targets = 2;        // of every server; at most 4000
+  std::uint32_t servers = 1;        // at most 1000
+  std::uint32_t networks = 1;       // of targets, all on one interface; at most 256
+  Tagging tagging = Tagging::none;  // vlans: each of these networks has a tag of its own
+  std::string method = "session";
   bool operator==(const BedKind&) const = default;
 };
+inline constexpr std::uint32_t most_idle_modules = 16;
+
+// Whether a node with so many sessions, and what is around it, fits into the memory that is free.
+[[nodiscard]] bool fits_in_memory(std::uint32_t sessions);
 
 class SeedBed {
  public:
@@ -91,6 +104,8 @@ class SeedBed {
   }
   // Begins sessions of clients from `begin` to before `end`, with their handshakes.
   void establish(std::uint32_t begin, std::uint32_t end);
+  // How many targets have established sessions.
+  [[nodiscard]] std::size_t busy_targets() const;
 
  private:
   class Backend;
@@ -107,9 +122,9 @@ class SeedBed {
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<core::ModuleLoader> loader_;
   std::unique_ptr<core::Node> node_;
-  std::vector<std::uint8_t> target_of_;              // by client: 1 or 2
-  std::vector<std::uint8_t> question_;               // of client 0
-  std::array<std::vector<std::uint8_t>, 3> answer_;  // to client 0, by target
+  std::vector<std::uint16_t> target_of_;             // by client
+  std::vector<std::vector<std::uint8_t>> question_;  // of client 0, by server; none for 0
+  std::vector<std::vector<std::uint8_t>> answer_;    // to client 0, by target; none for 0
 };
 
 // The bed of this kind; the last one is kept, for making one takes longer than measuring.

@@ -9,8 +9,6 @@
 //     new_sessions              SYN of clients that have no session yet; items a second = sessions a second
 //
 // Every run proves by counters that its packets were what it says, and that each of them left.
-#include <unistd.h>
-
 #include <string>
 
 #include "measure.h"
@@ -174,15 +172,9 @@ constexpr std::array traffic_names{
     TrafficName{Traffic::hit_forward, "hit_forward"}, TrafficName{Traffic::hit_reverse, "hit_reverse"},
     TrafficName{Traffic::mixed, "mixed"}, TrafficName{Traffic::routed, "routed"}, TrafficName{Traffic::echo, "echo"}};
 
-// A table of that size with everything around it; a machine with less memory has no benchmark of it.
+// A machine with less memory has no benchmark of the larger ones.
 // Runs everywhere, so that a machine short of memory still runs something.
 constexpr std::uint32_t least_sessions = 1'000;
-
-bool fits_in_memory(std::uint32_t sessions) {
-  const auto free =
-      static_cast<std::uint64_t>(::sysconf(_SC_AVPHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  return free > std::uint64_t{sessions} * 200 + (std::uint64_t{512} << 20U);
-}
 
 const bool is_registered = [] {
   benchmark::RegisterBenchmark("seed/copy_alone", copy_alone);
@@ -198,7 +190,7 @@ const bool is_registered = [] {
       }
       if (sessions > 100'000) continue;
       BedKind longer = kind;
-      longer.with_idle_module = true;
+      longer.idle_modules = 1;
       benchmark::RegisterBenchmark(("seed/with_idle_module" + tail).c_str(), run, longer, Traffic::hit_forward);
     }
   }
