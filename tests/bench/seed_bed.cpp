@@ -40,7 +40,7 @@ struct Names {
   const char* inner_host;
 };
 constexpr Names names6{"2001:db8::2:3", "2001:db8::2:10", "2001:db9::", "2001:db8:ffff::77"};
-constexpr Names names4{"192.0.2.3", "192.0.2.10", "100.64.0.0", "10.0.0.77"};
+constexpr Names names4{"192.0.2.3", "192.0.2.10", "100.64.0.0", "10.0.1.77"};
 const Names& names_of(Family family) { return family == Family::ipv4 ? names4 : names6; }
 
 std::string hex(std::uint32_t number) {
