@@ -138,39 +138,66 @@ void Registry::add_service(Directory& directory, const ServerConfig& server) con
                   .method = server.method,
                   .session_id = server.session_id,
                   .protocol = server.protocol,
-                  .port = server.port,
-                  .bindings4 = {},
-                  .bindings6 = {}};
+                  .port = server.port};
+  std::vector<BindingId> takers4;
+  std::vector<BindingId> takers6;
   const std::uint32_t idle = milliseconds(server.session_timeout);
   for (const TargetId number : server.targets) {
     const auto id = ids_.find({server.number, number});
     if (id == ids_.end()) continue;
     const TargetConfig& target = *config_.target(number);
     const Identity& identity = slots_[id->second].identity;
-    directory.bindings[id->second] = {
-        .epoch = slots_[id->second].epoch,
-        .in_use = true,
-        .usable = target.state == LifeCycle::enabled && health(number) == Health::up,
-        .dsr = target.dsr,
-        .session_id = server.session_id,
-        .protocol = server.protocol,
-        .server = server.number,
-        .target = number,
-        .weight = target.weight,
-        .server_port = server.port,
-        .target_port = identity.target_port,
-        .idle_timeout = idle,
-        // A datagram flow says no goodbye; a resolver's clients would fill the table with them.
-        .flow_timeout = server.has_own_timeout ? idle : std::min(idle, datagram_timeout),
-        .identity = identity_hash(target, identity.target_port),
-        .server4 = server.address4.value_or(Ipv4Address{}),
-        .target4 = target.address4.value_or(Ipv4Address{}),
-        .server6 = server.address6.value_or(Ipv6Address{}),
-        .target6 = target.address6.value_or(Ipv6Address{})};
-    if (server.address4 && target.address4) service.bindings4.push_back(id->second);
-    if (server.address6 && target.address6) service.bindings6.push_back(id->second);
+    Binding& binding = directory.bindings[id->second];
+    binding = {.epoch = slots_[id->second].epoch,
+               .in_use = true,
+               .usable = target.state == LifeCycle::enabled && health(number) == Health::up,
+               .dsr = target.dsr,
+               .session_id = server.session_id,
+               .protocol = server.protocol,
+               .server = server.number,
+               .target = number,
+               .weight = target.weight,
+               .server_port = server.port,
+               .target_port = identity.target_port,
+               .idle_timeout = idle,
+               // A datagram flow says no goodbye; a resolver's clients would fill the table with them.
+               .flow_timeout = server.has_own_timeout ? idle : std::min(idle, datagram_timeout),
+               .identity = identity_hash(target, identity.target_port),
+               .server4 = server.address4.value_or(Ipv4Address{}),
+               .target4 = target.address4.value_or(Ipv4Address{}),
+               .server6 = server.address6.value_or(Ipv6Address{}),
+               .target6 = target.address6.value_or(Ipv6Address{})};
+    if (!binding.usable || binding.weight == 0) continue;
+    if (server.address4 && target.address4) takers4.push_back(id->second);
+    if (server.address6 && target.address6) takers6.push_back(id->second);
   }
-  directory.services.push_back(std::move(service));
+  // The families take turns together where the same targets serve both.
+  const bool are_same = takers4 == takers6;
+  add_roster(directory, server.method, std::move(takers4), 0);
+  service.roster4 = service.roster6 = static_cast<std::uint32_t>(directory.rosters.size() - 1);
+  if (!are_same) {
+    add_roster(directory, server.method, std::move(takers6), 1);
+    ++service.roster6;
+  }
+  directory.services.push_back(service);
+}
+
+void Registry::add_roster(Directory& directory, Method method, std::vector<BindingId> takers, std::uint16_t line) {
+  Roster roster{.takers = std::move(takers), .candidates = {}, .offset = 0, .line = line};
+  if (!directory.rosters.empty()) {
+    const Roster& last = directory.rosters.back();
+    roster.offset = last.offset + static_cast<std::uint32_t>(last.takers.size());
+  }
+  std::vector<TargetId> targets;
+  std::vector<std::uint16_t> weights;
+  for (const BindingId id : roster.takers) {
+    const Binding& binding = directory.bindings[id];
+    add_candidate(roster.candidates, binding.identity, binding.weight);
+    targets.push_back(binding.target);
+    weights.push_back(binding.weight);
+  }
+  if (method == Method::session) roster.load_list = directory.load_lists.add(std::move(targets), std::move(weights));
+  directory.rosters.push_back(std::move(roster));
 }
 
 std::unique_ptr<const Directory> Registry::build() {
@@ -206,6 +233,7 @@ std::unique_ptr<const Directory> Registry::build() {
     binding.foreign_forms4 = entries4.forms_beside(binding.target4, binding.form);
     binding.foreign_forms6 = entries6.forms_beside(binding.target6, binding.form);
   }
+  directory->load_lists.finish();
   directory->index4 = entries4.build();
   directory->index6 = entries6.build();
   return directory;

@@ -15,6 +15,7 @@
 
 #include "slb/config.h"
 #include "slb/flat_map.h"
+#include "slb/roster.h"
 #include "slb/session_table.h"
 #include "trivet/net/address.h"
 #include "trivet/net/checksum.h"
@@ -121,17 +122,8 @@ struct Service {
   SessionId session_id = SessionId::client;
   std::uint8_t protocol = 0;
   std::uint16_t port = 0;
-  std::vector<BindingId> bindings4;  // of targets with an address of the family, in the order of the configuration
-  std::vector<BindingId> bindings6;
-
-  template <class Address>
-  [[nodiscard]] const std::vector<BindingId>& bindings() const {
-    if constexpr (std::is_same_v<Address, Ipv4Address>) {
-      return bindings4;
-    } else {
-      return bindings6;
-    }
-  }
+  std::uint32_t roster4 = 0;  // of targets with an address of the family: place in Directory::rosters
+  std::uint32_t roster6 = 0;
 };
 
 template <class Address>
@@ -145,6 +137,8 @@ struct Directory {
   std::uint64_t version = 0;  // differs for each directory of a registry
   std::vector<Service> services;
   std::vector<Binding> bindings;  // by BindingId
+  std::vector<Roster> rosters;
+  LoadLists load_lists;
   FamilyIndex<Ipv4Address> index4;
   FamilyIndex<Ipv6Address> index6;
 
@@ -155,6 +149,10 @@ struct Directory {
     } else {
       return index6;
     }
+  }
+  template <class Address>
+  [[nodiscard]] const Roster& roster(const Service& service) const noexcept {
+    return rosters[std::is_same_v<Address, Ipv4Address> ? service.roster4 : service.roster6];
   }
   template <class Address>
   [[nodiscard]] bool is_server(const Address& address) const noexcept {
@@ -217,6 +215,7 @@ class Registry {
   static Identity identity_of(const ServerConfig& server, const TargetConfig& target);
   void assign(const std::map<Pair, Identity>& wanted);
   void add_service(Directory& directory, const ServerConfig& server) const;
+  static void add_roster(Directory& directory, Method method, std::vector<BindingId> takers, std::uint16_t line);
 
   Config config_;
   std::map<TargetId, Health> health_;

@@ -8,8 +8,6 @@
 #include "slb/schedulers/first.h"
 #include "slb/schedulers/hash.h"
 #include "slb/schedulers/random.h"
-#include "slb/schedulers/rr.h"
-#include "slb/schedulers/session.h"
 #include "trivet/net/hash.h"
 #include "trivet/wire/headers.h"
 
@@ -28,7 +26,11 @@ constexpr std::uint32_t reclaim_records_again = 32;
 // Longer than senders keep their fragments apart; identifications come again (RFC 6864 section 3.1).
 constexpr std::uint32_t fragment_memory = 15'000;  // milliseconds
 // Targets whose reverse key is asked for before a session is refused: bounds the work that one packet can cause.
-constexpr unsigned max_tries = 32;
+constexpr std::size_t max_tries = PassedOver::most;
+
+// Of rosters and of load lists: one for each family of each server, with each of its bindings.
+constexpr std::size_t max_load_lists = 2 * std::size_t{max_servers};
+constexpr std::size_t max_seats = 2 * max_bindings;
 
 // Nobody can be answered there (RFC 1812 section 5.3.7, RFC 4291 sections 2.5.2, 2.5.3 and 2.7). The door lets some of
 // them pass: an unspecified source asks for an address, and class E (RFC 1112 section 4) is somebody's private matter.
@@ -58,7 +60,14 @@ Engine::Engine(Sizes sizes, std::uint64_t seed, std::shared_ptr<Traffic> traffic
       table4_(sizes.sessions4),
       table6_(sizes.sessions6),
       bindings_(max_bindings),
-      rotations_(max_servers + 1) {}
+      rotations_(max_servers + 1),
+      load_versions_(max_load_lists),
+      loads_(max_seats),
+      load_winners_(2 * max_seats) {
+  for (std::vector<Line>& lines : lines_) lines.resize(max_servers + 1);
+  for (std::vector<Turn>& turns : turns_) turns.resize(max_bindings);
+  queues_.resize(max_seats);
+}
 
 void Engine::use(const Directory& directory, const ForwardingState* forwarding) noexcept {
   directory_ = &directory;
@@ -74,6 +83,7 @@ void Engine::use(const Directory& directory, const ForwardingState* forwarding) 
       tally_.removed += state.sessions;
       state = BindingState{};
       state.epoch = binding.epoch;
+      for (std::vector<Turn>& turns : turns_) turns[i] = Turn{};
     }
     state.server = binding.server;
     state.target = binding.target;
@@ -134,27 +144,62 @@ Action<Address> Engine::later_fragment_of_target(const Lookup<Address>& lookup, 
   return {};
 }
 
-Pick Engine::pick(const Service& service, std::size_t count, const std::vector<BindingId>& ids,
-                  std::uint64_t client) noexcept {
-  const std::span<const Candidate> candidates{candidates_.data(), count};
-  switch (service.method) {
-    case Method::rr: {
-      const std::span<std::int64_t> credits{credits_.data(), count};
-      for (std::size_t i = 0; i < count; ++i) credits[i] = bindings_[ids[i]].credit;
-      const Pick picked = pick_round_robin(candidates, credits);
-      for (std::size_t i = 0; i < count; ++i) bindings_[ids[i]].credit = credits[i];
-      return picked;
-    }
-    case Method::random:
-      return pick_random(candidates, random_);
-    case Method::hash:
-      return pick_hash(candidates, client);
-    case Method::first:
-      return pick_first(candidates);
-    case Method::session:
-      return pick_least_sessions(candidates, rotations_[service.number]);
+Pick Engine::pick_by_turn(const Service& service, const Roster& roster, const PassedOver& passed_over) noexcept {
+  Line& line = lines_[roster.line][service.number];
+  std::vector<Turn>& turns = turns_[roster.line];
+  const std::span<WaitingTurn> queue = std::span(queues_).subspan(roster.offset, roster.takers.size());
+  if (line.version != version_) {
+    line.version = version_;
+    line_up_turns(roster.candidates, roster.takers, turns, queue, line.now);
   }
-  return {};
+  return pick_round_robin(queue, turns, passed_over, line.now);
+}
+
+LoadTree Engine::tree_of(const LoadList& list) noexcept {
+  const std::size_t size = list.targets.size();
+  return {std::span(loads_).subspan(list.offset, size),
+          std::span(load_winners_).subspan(std::size_t{2} * list.offset, 2 * size)};
+}
+
+LoadTree Engine::load_tree(const Roster& roster) noexcept {
+  const LoadList& list = directory_->load_lists.list(roster.load_list);
+  LoadTree tree = tree_of(list);
+  if (load_versions_[roster.load_list] == version_) return tree;
+  load_versions_[roster.load_list] = version_;
+  for (std::size_t i = 0; i < list.targets.size(); ++i) {
+    loads_[list.offset + i] = {.sessions = sessions_of_target(list.targets[i]), .weight = list.weights[i]};
+  }
+  tree.build();
+  return tree;
+}
+
+void Engine::update_loads(TargetId target) noexcept {
+  for (const LoadSeat& seat : directory_->load_lists.seats(target)) {
+    if (load_versions_[seat.list] != version_) continue;
+    tree_of(directory_->load_lists.list(seat.list)).set_sessions(seat.place, sessions_of_target(target));
+  }
+}
+
+Pick Engine::pick(const Service& service, const Roster& roster, const PassedOver& passed_over,
+                  std::uint64_t client) noexcept {
+  switch (service.method) {
+    case Method::rr:
+      return pick_by_turn(service, roster, passed_over);
+    case Method::random:
+      return pick_random(roster.candidates, passed_over, random_);
+    case Method::hash:
+      return pick_hash(roster.candidates, passed_over, client);
+    case Method::first:
+      return pick_first(roster.candidates, passed_over);
+    case Method::session:
+      break;
+  }
+  // Who is passed over takes none for a moment.
+  LoadTree tree = load_tree(roster);
+  for (const std::uint16_t place : passed_over.places()) tree.set_weight(place, 0);
+  const Pick picked = pick_least_sessions(tree, rotations_[service.number]);
+  for (const std::uint16_t place : passed_over.places()) tree.set_weight(place, roster.candidates[place].weight);
+  return picked;
 }
 
 template <class Address>
@@ -188,16 +233,7 @@ Action<Address> Engine::begin_session(const Lookup<Address>& lookup, std::uint32
   }
   if (facts.icmp == Icmp::other) return refuse(Refusal::no_session);
 
-  const std::vector<BindingId>& ids = service.bindings<Address>();
-  const std::size_t count = std::min(ids.size(), candidates_.size());
-  for (std::size_t i = 0; i < count; ++i) {
-    const Binding& binding = directory_->bindings[ids[i]];
-    const std::uint64_t sessions = targets_[binding.target].sessions.load(std::memory_order_relaxed);
-    candidates_[i] = {.identity = binding.identity,
-                      .sessions = static_cast<std::uint32_t>(sessions),
-                      .weight = binding.weight,
-                      .usable = binding.usable};
-  }
+  const Roster& roster = directory_->roster<Address>(service);
   const std::uint64_t client = service.method == Method::hash ? hash_address(facts.source) : 0;
 
   Session<Address> draft{};
@@ -211,20 +247,22 @@ Action<Address> Engine::begin_session(const Lookup<Address>& lookup, std::uint32
   }
 
   Refusal refusal = Refusal::no_target;
-  for (unsigned tries = 0; tries < max_tries; ++tries) {
-    const Pick picked = pick(service, count, ids, client);
+  PassedOver passed_over;
+  for (std::size_t tries = 0; tries < max_tries; ++tries) {
+    const Pick picked = pick(service, roster, passed_over, client);
     if (!picked) break;
-    const Binding& binding = directory_->bindings[ids[*picked]];
-    if (binding.dsr) return create(lookup, ids[*picked], draft, 0, now);
+    const BindingId id = roster.takers[*picked];
+    const Binding& binding = directory_->bindings[id];
+    if (binding.dsr) return create(lookup, id, draft, 0, now);
     const Address& target = binding.template target_address<Address>();
     const Key<Address> reply{.client = draft.client, .rest = reverse_rest(binding, draft)};
     const std::uint32_t hash = reverse_hash(target, reply);
     if (find_reverse(target, reply, hash, now) == nullptr &&
         !is_claimed(binding, facts, binding.foreign_forms<Address>(), now)) {
-      return create(lookup, ids[*picked], draft, hash, now);
+      return create(lookup, id, draft, hash, now);
     }
     refusal = Refusal::session_conflict;
-    candidates_[*picked].usable = false;
+    passed_over.add(*picked);
   }
   return refuse(refusal);
 }
@@ -249,6 +287,7 @@ Action<Address> Engine::create(const Lookup<Address>& lookup, BindingId id, cons
   ++bindings_[id].sessions;
   add_to(servers_[binding.server].sessions, 1);
   add_to(targets_[binding.target].sessions, 1);
+  update_loads(binding.target);
   ++tally_.created;
   return send_to_target(*session, binding, lookup.facts, now);
 }
@@ -261,6 +300,7 @@ void Engine::remove(Session<Address>& session) noexcept {
     --state.sessions;
     take_from(servers_[state.server].sessions, 1);
     take_from(targets_[state.target].sessions, 1);
+    update_loads(state.target);
   }
   sessions_of<Address>().erase(session);
 }

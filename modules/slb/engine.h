@@ -18,6 +18,8 @@
 #include "slb/config.h"
 #include "slb/directory.h"
 #include "slb/schedulers/candidate.h"
+#include "slb/schedulers/rr.h"
+#include "slb/schedulers/session.h"
 #include "slb/session_table.h"
 #include "slb/tcp_state.h"
 #include "slb/traffic.h"
@@ -159,7 +161,6 @@ class Engine {
  private:
   // What this worker knows about a binding beside the directory.
   struct BindingState {
-    std::int64_t credit = 0;  // round robin
     std::uint32_t sessions = 0;
     std::uint16_t epoch = 0;
     ServerId server = 0;
@@ -230,8 +231,17 @@ class Engine {
   template <class Address>
   [[nodiscard]] Action<Address> send_to_target(Session<Address>& session, const Binding& binding,
                                                const Facts<Address>& facts, std::uint32_t now) noexcept;
-  [[nodiscard]] Pick pick(const Service& service, std::size_t count, const std::vector<BindingId>& ids,
+  [[nodiscard]] Pick pick(const Service& service, const Roster& roster, const PassedOver& passed_over,
                           std::uint64_t client) noexcept;
+  [[nodiscard]] Pick pick_by_turn(const Service& service, const Roster& roster, const PassedOver& passed_over) noexcept;
+  // The loads of a roster as they are now.
+  [[nodiscard]] LoadTree load_tree(const Roster& roster) noexcept;
+  [[nodiscard]] LoadTree tree_of(const LoadList& list) noexcept;
+  [[nodiscard]] std::uint32_t sessions_of_target(TargetId target) const noexcept {
+    return static_cast<std::uint32_t>(targets_[target].sessions.load(std::memory_order_relaxed));
+  }
+  // What load lists say about a target, after its sessions have changed.
+  void update_loads(TargetId target) noexcept;
   template <class Address>
   static void touch(Session<Address>& session, const Binding& binding, const Facts<Address>& facts, Side from,
                     std::uint32_t now) noexcept;
@@ -268,8 +278,17 @@ class Engine {
   std::array<RefusedFragment, 256> refused_fragments_{};
   std::vector<BindingState> bindings_;    // by BindingId
   std::vector<std::uint32_t> rotations_;  // by server number
-  std::array<Candidate, max_targets> candidates_;
-  std::array<std::int64_t, max_targets> credits_{};
+  // What schedulers remember. That of a roster or a load list is made when it is first asked in a new directory.
+  struct Line {
+    std::uint64_t version = 0;  // of the directory that its queue is of
+    TurnTime now = 0;
+  };
+  std::array<std::vector<Line>, 2> lines_;    // by server number; see Roster::line
+  std::array<std::vector<Turn>, 2> turns_;    // by BindingId
+  std::vector<WaitingTurn> queues_;           // at the offsets of rosters
+  std::vector<std::uint64_t> load_versions_;  // by load list: of the directory that its loads are of
+  std::vector<Load> loads_;                   // at the offsets of load lists
+  std::vector<std::uint16_t> load_winners_;   // at twice these offsets
   Tally tally_;
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "engine_world.h"
+#include "scheduler_lists.h"
 #include "slb/engine.h"
 
 namespace trivet::slb {
@@ -327,6 +328,65 @@ TYPED_TEST(EngineServersTest, LeastSessionsFollowsWhatEndsAsWell) {
   EXPECT_EQ(world.target_sessions(2), 0U);
   for (std::uint16_t port = 11; port <= 15; ++port) {
     EXPECT_EQ(text_of(world.send(this->to_vip(Net::alice, port, flag::syn))), this->target(Net::t2));
+  }
+}
+
+// Three servers, two of them with the same list: whatever begins, ends, goes or changes, the next session goes where a
+// walk through the counts of the moment says.
+TYPED_TEST(EngineServersTest, LeastSessionsSeesWhatOtherServersDo) {
+  using Net = TypeParam;
+  using Address = typename Net::Address;
+  const auto with_last = [](std::string address, unsigned digit) {
+    address.back() = static_cast<char>('0' + digit);
+    return address;
+  };
+  const auto address_of_target = [&](TargetId number) { return with_last(Net::t1, number); };
+  const std::array<std::string, 4> vips{"", Net::vip, Net::vip2, with_last(Net::vip2, 3)};
+  Config config;
+  for (ServerId number = 1; number <= 3; ++number) {
+    const std::vector<TargetId> targets =
+        number == 2 ? std::vector<TargetId>{7, 3, 5, 4} : std::vector<TargetId>{1, 2, 3, 4, 5};
+    config.servers.push_back(
+        server_config(number, vips[number], 8080, tcp, targets, SessionId::connection, Method::session));
+  }
+  for (TargetId number = 1; number <= 7; ++number) {
+    config.targets.push_back(target_config(number, address_of_target(number), 80));
+  }
+  World world(config, {.sessions4 = 5000, .sessions6 = 5000});
+  Random random(37);
+  std::array<std::uint32_t, 4> rotations{};
+  std::uint16_t port = 0;
+  for (int step = 0; step < 6000; ++step) {
+    const auto number = static_cast<ServerId>(1 + random.below(3));
+    const auto target = static_cast<TargetId>(1 + random.below(7));
+    switch (random.below(16)) {
+      case 0:
+        world.health(target, static_cast<Health>(random.below(3)));
+        break;
+      case 1:
+        world.config.targets[target - 1U].weight = static_cast<std::uint16_t>(random.below(4));
+        world.configure();
+        break;
+      case 2:
+        world.advance(std::chrono::milliseconds(random.below(6000)));
+        world.engine->sweep(world.now, 100);
+        break;
+      default: {
+        const ServerConfig& server = world.config.servers[number - 1U];
+        List list;
+        for (const TargetId one : server.targets) {
+          list.push_back({.sessions = static_cast<std::uint32_t>(world.target_sessions(one)),
+                          .weight = world.config.targets[one - 1U].weight,
+                          .usable = world.registry.health(one) == Health::up});
+        }
+        const Pick expected = plain::least_sessions(list, rotations[number]);
+        const auto action = world.send(tcp_facts<Address>(Net::alice, ++port, vips[number], 8080, flag::syn));
+        ASSERT_EQ(text_of(action),
+                  expected ? this->target(address_of_target(server.targets[*expected])) : drop_text(Refusal::no_target))
+            << step;
+        break;
+      }
+    }
   }
 }
 

@@ -2,11 +2,13 @@
 
 namespace trivet::slb {
 
-Pick pick_first(std::span<const Candidate> candidates) noexcept {
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    if (candidates[i].takes_sessions()) return i;
+Pick pick_first(std::span<const Candidate> candidates, const PassedOver& passed_over) noexcept {
+  std::size_t place = 0;
+  for (const std::uint16_t passed : passed_over.places()) {
+    if (passed != place) break;
+    ++place;
   }
-  return {};
+  return place < candidates.size() ? Pick{place} : Pick{};
 }
 
 }  // namespace trivet::slb

@@ -5,6 +5,6 @@
 
 namespace trivet::slb {
 
-[[nodiscard]] Pick pick_first(std::span<const Candidate> candidates) noexcept;
+[[nodiscard]] Pick pick_first(std::span<const Candidate> candidates, const PassedOver& passed_over) noexcept;
 
 }  // namespace trivet::slb

@@ -33,12 +33,6 @@ constexpr auto log_table = [] {
   return table;
 }();
 
-constexpr std::uint64_t mix(std::uint64_t z) {
-  z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27U)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31U);
-}
-
 }  // namespace
 
 std::uint64_t negative_log2(std::uint64_t value) noexcept {
@@ -56,21 +50,30 @@ std::uint64_t negative_log2(std::uint64_t value) noexcept {
   return log >= full ? 0 : full - log;
 }
 
-Pick pick_hash(std::span<const Candidate> candidates, std::uint64_t client) noexcept {
+// Most draws are seen to lose without their logarithm: where a candidate has no more weight than the best, and its
+// number is so much smaller that the logarithms cannot be equal (that much is a 2^-20th).
+Pick pick_hash(std::span<const Candidate> candidates, const PassedOver& passed_over, std::uint64_t client) noexcept {
   Pick best;
   std::uint64_t best_draw = 0;
+  std::uint64_t least_number = 0;
+  std::uint16_t best_weight = 0;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
-    if (!candidates[i].takes_sessions()) continue;
-    const std::uint64_t draw = negative_log2(mix(client ^ mix(candidates[i].identity)));
+    const Candidate& candidate = candidates[i];
+    const std::uint64_t number = salt_of(client ^ candidate.salt);
+    if (number < least_number && candidate.weight <= best_weight) continue;
+    if (passed_over.has(i)) continue;
+    const std::uint64_t draw = negative_log2(number);
     if (best) {
       // draw / weight < best_draw / best_weight, without a division: 31 bits times 16 bits.
-      const std::uint64_t mine = draw * candidates[*best].weight;
-      const std::uint64_t theirs = best_draw * candidates[i].weight;
+      const std::uint64_t mine = draw * best_weight;
+      const std::uint64_t theirs = best_draw * candidate.weight;
       if (mine > theirs) continue;
-      if (mine == theirs && candidates[i].identity >= candidates[*best].identity) continue;
+      if (mine == theirs && candidate.identity >= candidates[*best].identity) continue;
     }
     best = i;
     best_draw = draw;
+    best_weight = candidate.weight;
+    least_number = number - (number >> 20U);
   }
   return best;
 }

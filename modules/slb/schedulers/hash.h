@@ -10,7 +10,8 @@
 namespace trivet::slb {
 
 // `client` is a hash of the client's address that is the same on every node.
-[[nodiscard]] Pick pick_hash(std::span<const Candidate> candidates, std::uint64_t client) noexcept;
+[[nodiscard]] Pick pick_hash(std::span<const Candidate> candidates, const PassedOver& passed_over,
+                             std::uint64_t client) noexcept;
 
 // -log2((value + 1) / 2^64) with 24 fractional bits; error below 2^-16. For pick_hash() and its tests.
 [[nodiscard]] std::uint64_t negative_log2(std::uint64_t value) noexcept;

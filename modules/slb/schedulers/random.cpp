@@ -2,19 +2,18 @@
 
 namespace trivet::slb {
 
-Pick pick_random(std::span<const Candidate> candidates, Random& random) noexcept {
-  std::uint64_t total = 0;
-  for (const Candidate& candidate : candidates) {
-    if (candidate.takes_sessions()) total += candidate.weight;
-  }
+Pick pick_random(std::span<const Candidate> candidates, const PassedOver& passed_over, Random& random) noexcept {
+  if (candidates.empty()) return {};
+  std::uint64_t total = candidates.back().end;
+  for (const std::uint16_t passed : passed_over.places()) total -= candidates[passed].weight;
   if (total == 0) return {};
-  std::uint64_t left = random.below(total);
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    if (!candidates[i].takes_sessions()) continue;
-    if (left < candidates[i].weight) return i;
-    left -= candidates[i].weight;
+  // Drawn among those that are left, then moved to where that one stands among all.
+  std::uint64_t drawn = random.below(total);
+  for (const std::uint16_t passed : passed_over.places()) {
+    if (drawn >= candidates[passed].begin()) drawn += candidates[passed].weight;
   }
-  return {};
+  const auto found = std::ranges::upper_bound(candidates, drawn, {}, &Candidate::end);
+  return static_cast<std::size_t>(found - candidates.begin());
 }
 
 }  // namespace trivet::slb

@@ -6,6 +6,8 @@
 
 namespace trivet::slb {
 
-[[nodiscard]] Pick pick_random(std::span<const Candidate> candidates, Random& random) noexcept;
+// One draw, and a search among the sums of weights.
+[[nodiscard]] Pick pick_random(std::span<const Candidate> candidates, const PassedOver& passed_over,
+                               Random& random) noexcept;
 
 }  // namespace trivet::slb
