@@ -46,9 +46,7 @@ NetworkId network_of(const InterfaceView& interface, const VlanView* vlan, const
                      const ForwardingState& state) noexcept {
   if (vlan == nullptr) return 0;
   if (vlan->networks.size() == 1) return vlan->networks.front();
-  // Where no frame has a tag, and the interface so many networks as one likes, an index knows.
-  const NetworkId number =
-      interface.vlans.size() == 1 ? state.network_of(source, interface) : state.network_of(source, vlan->networks);
+  const NetworkId number = state.network_of(source, interface.number, vlan->vlan);
   return number != 0 ? number : vlan->networks.front();
 }
 

@@ -136,7 +136,8 @@ struct ForwardingState::Index {
       : interfaces(positions_by_number<max_interfaces + 1>(parts.interfaces)),
         networks(positions_by_number<max_networks + 1>(parts.networks)),
         addresses(parts.addresses.size()),
-        next_of_address(parts.addresses.size(), PrefixTable::none),
+        tagged_addresses(parts.addresses.size()),
+        next_with_tag(parts.addresses.size(), PrefixTable::none),
         routes(parts.routes.size()),
         broadcasts(parts.networks.size() * 2),
         interface_networks(memberships(parts)) {
@@ -183,9 +184,10 @@ struct ForwardingState::Index {
     for (const InterfaceView& interface : parts.interfaces) count += interface.networks.size() * 2;
     return count;
   }
-  // A key's kind has the interface above the family and length.
-  static std::uint32_t kind_on(InterfaceId interface, std::uint32_t kind) {
-    return (static_cast<std::uint32_t>(interface) << 16U) | kind;
+  // A key's kind has the tag (12 bits) and the interface (9) above the family and length (11).
+  static std::uint32_t kind_on(InterfaceId interface, VlanId vlan, std::uint32_t kind) {
+    static_assert(max_interfaces < 512);
+    return (static_cast<std::uint32_t>(vlan) << 20U) | (static_cast<std::uint32_t>(interface) << 11U) | kind;
   }
   void add_interface_networks(const Parts& parts) {
     for (const InterfaceView& interface : parts.interfaces) {
@@ -194,40 +196,51 @@ struct ForwardingState::Index {
         if (position == 0) continue;
         const NetworkView& network = parts.networks[position - 1U];
         for (const std::optional<IpPrefix>& prefix : {network.prefix4, network.prefix6}) {
-          if (prefix) add_interface_network(interface.number, prefix->masked(), number);
+          if (prefix) add_interface_network(interface.number, prefix->masked(), network);
         }
       }
     }
     std::ranges::sort(network_lengths4, std::greater{}, &RouteLength::length);
     std::ranges::sort(network_lengths6, std::greater{}, &RouteLength::length);
   }
-  void add_interface_network(InterfaceId interface, const IpPrefix& prefix, NetworkId number) {
+  void add_interface_network(InterfaceId interface, const IpPrefix& prefix, const NetworkView& network) {
     PrefixTable::Key key = PrefixTable::key_of(prefix.address, prefix.length);
-    key.kind = kind_on(interface, key.kind);
-    static_cast<void>(interface_networks.insert(key, number));  // of equal prefixes the first counts
+    key.kind = kind_on(interface, network.vlan, key.kind);
+    static_cast<void>(interface_networks.insert(key, network.number));  // of equal prefixes the first counts
     auto& lengths = prefix.address.is_v4() ? network_lengths4 : network_lengths6;
     if (std::ranges::find(lengths, prefix.length, &RouteLength::length) != lengths.end()) return;
     lengths.push_back(route_length(prefix.address.family(), prefix.length));
   }
 
+  // Of addresses that are the same the first counts, one of scope own before others: real and virtual at once (the
+  // owner of RFC 9568) is answered always.
   void add_address(const Parts& parts, std::uint32_t position) {
     const OwnAddress& own = parts.addresses[position];
-    const PrefixTable::Key key = host_key(own.address);
-    if (addresses.insert(key, position)) return;
-    const std::uint32_t first = addresses.find(key);
-    // Real and virtual at once (the owner of RFC 9568): answered always.
-    if (own.scope == AddressScope::own && parts.addresses[first].scope != AddressScope::own) {
-      next_of_address[position] = first;
-      addresses.replace(key, position);
+    PrefixTable::Key key = host_key(own.address);
+    const auto goes_before = [&](std::uint32_t first) {
+      return own.scope == AddressScope::own && parts.addresses[first].scope != AddressScope::own;
+    };
+    if (!addresses.insert(key, position) && goes_before(addresses.find(key))) addresses.replace(key, position);
+    key.kind = kind_on(0, vlan_of(parts, own), key.kind);
+    if (tagged_addresses.insert(key, position)) return;
+    const std::uint32_t first = tagged_addresses.find(key);
+    if (goes_before(first)) {
+      next_with_tag[position] = first;
+      tagged_addresses.replace(key, position);
     } else {
-      next_of_address[position] = std::exchange(next_of_address[first], position);
+      next_with_tag[position] = std::exchange(next_with_tag[first], position);
     }
+  }
+  [[nodiscard]] VlanId vlan_of(const Parts& parts, const OwnAddress& own) const {
+    const std::uint16_t place = own.network <= max_networks ? networks[own.network] : std::uint16_t{0};
+    return place == 0 ? VlanId{0} : parts.networks[place - 1U].vlan;
   }
 
   std::array<std::uint16_t, max_interfaces + 1> interfaces;
   std::array<std::uint16_t, max_networks + 1> networks;
   PrefixTable addresses;
-  std::vector<std::uint32_t> next_of_address;  // the next one that is the same, of another network or writer
+  PrefixTable tagged_addresses;              // the tag is a part of the key
+  std::vector<std::uint32_t> next_with_tag;  // the next one that is the same, of another interface or writer
   PrefixTable routes;
   // Lengths that occur among the routes, longest first: a look-up asks the table once for each.
   std::vector<RouteLength> lengths4;
@@ -235,7 +248,7 @@ struct ForwardingState::Index {
   std::vector<FewRoute> few4;
   std::vector<FewRoute> few6;
   PrefixTable broadcasts;          // keys only
-  PrefixTable interface_networks;  // to the number of the network; the interface is a part of the key
+  PrefixTable interface_networks;  // to the number of the network; interface and tag are a part of the key
   std::vector<RouteLength> network_lengths4;
   std::vector<RouteLength> network_lengths6;
 };
@@ -273,15 +286,11 @@ NetworkId ForwardingState::network_of(const IpAddress& address) const noexcept {
   return best.network();
 }
 
-NetworkId ForwardingState::network_of(const IpAddress& address, const InterfaceView& interface) const noexcept {
-  if (&interface != this->interface(interface.number)) {
-    // Not one of the snapshot's: its networks are in no index.
-    return network_of(address, interface.networks);
-  }
+NetworkId ForwardingState::network_of(const IpAddress& address, InterfaceId interface, VlanId vlan) const noexcept {
   const AddressWords words = words_of(address);
   for (const RouteLength& entry : address.is_v4() ? index_->network_lengths4 : index_->network_lengths6) {
     const PrefixTable::Key key{{words.first & entry.mask.first, words.second & entry.mask.second},
-                               Index::kind_on(interface.number, entry.kind)};
+                               Index::kind_on(interface, vlan, entry.kind)};
     const std::uint32_t number = index_->interface_networks.find(key);
     if (number != PrefixTable::none) return static_cast<NetworkId>(number);
   }
@@ -318,14 +327,14 @@ const OwnAddress* ForwardingState::find_own(const Ipv6Address& address) const no
 const OwnAddress* ForwardingState::find_address(const IpAddress& address, InterfaceId interface,
                                                 VlanId vlan) const noexcept {
   const auto is_here = [&](const OwnAddress& own) {
-    const NetworkView* const home = own.network == 0 ? nullptr : network(own.network);
-    if ((home == nullptr ? VlanId{0} : home->vlan) != vlan) return false;
     if (own.interface != 0) return own.interface == interface;
-    return home != nullptr && std::ranges::find(home->interfaces, interface) != home->interfaces.end();
+    const NetworkView* const home = own.network == 0 ? nullptr : network(own.network);
+    return home != nullptr && std::ranges::binary_search(home->interfaces, interface);
   };
   const OwnAddress* found = nullptr;
-  for (std::uint32_t at = index_->addresses.find(host_key(address)); at != PrefixTable::none;
-       at = index_->next_of_address[at]) {
+  PrefixTable::Key key = host_key(address);
+  key.kind = Index::kind_on(0, vlan, key.kind);
+  for (std::uint32_t at = index_->tagged_addresses.find(key); at != PrefixTable::none; at = index_->next_with_tag[at]) {
     const OwnAddress& own = parts_.addresses[at];
     if (!is_here(own)) continue;
     if (own.scope == AddressScope::own) return &own;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "trivet/random.h"
 #include "trivet/testkit/packet_builder.h"
@@ -170,7 +171,7 @@ TEST(NetworkOf, IsTheOneWithTheLongestPrefixWhateverTheOrder) {
   EXPECT_EQ(state.network_of(ip("2001:db8::1"), interface.networks), 0);
 }
 
-TEST(NetworkOf, OnAnInterfaceWithManyNetworksAgreesWithAPlainSearch) {
+TEST(NetworkOf, OnAnInterfaceWithManyNetworksAndTagsAgreesWithAPlainSearch) {
   Random random(5);
   ForwardingState::Parts parts;
   parts.interfaces.resize(2);
@@ -178,6 +179,7 @@ TEST(NetworkOf, OnAnInterfaceWithManyNetworksAgreesWithAPlainSearch) {
   for (NetworkId number = 1; number <= 200; ++number) {
     NetworkView& network = parts.networks.emplace_back();
     network.number = number;
+    network.vlan = static_cast<VlanId>(random.below(3) * 2047);
     const auto bits = static_cast<std::uint32_t>(random()) & 0x000fffffU;
     const auto length = static_cast<std::uint8_t>(12 + random.below(18));
     if (random.below(3) != 0) network.prefix4 = IpPrefix{Ipv4Address::from_number(0x0a000000U | bits), length};
@@ -187,13 +189,13 @@ TEST(NetworkOf, OnAnInterfaceWithManyNetworksAgreesWithAPlainSearch) {
     parts.interfaces[random.below(2)].networks.push_back(number);
   }
   const ForwardingState state(parts);
-  const auto plain = [&](const IpAddress& address, const InterfaceView& interface) {
+  const auto plain = [&](const IpAddress& address, const InterfaceView& interface, VlanId vlan) {
     NetworkId best = 0;
     int longest = -1;
     for (const NetworkId number : interface.networks) {
       const NetworkView& network = *state.network(number);
       const auto& prefix = address.is_v4() ? network.prefix4 : network.prefix6;
-      if (!prefix || !prefix->contains(address) || prefix->length <= longest) continue;
+      if (network.vlan != vlan || !prefix || !prefix->contains(address) || prefix->length <= longest) continue;
       best = number;
       longest = prefix->length;
     }
@@ -201,11 +203,57 @@ TEST(NetworkOf, OnAnInterfaceWithManyNetworksAgreesWithAPlainSearch) {
   };
   for (int i = 0; i < 20000; ++i) {
     const InterfaceView& interface = state.interfaces()[random.below(2)];
+    const auto vlan = static_cast<VlanId>(random.below(3) * 2047);
     const auto bits = static_cast<std::uint32_t>(random());
     const IpAddress four = Ipv4Address::from_number(0x0a000000U | (bits & 0x001fffffU));
-    ASSERT_EQ(state.network_of(four, interface), plain(four, interface)) << to_string(four);
+    ASSERT_EQ(state.network_of(four, interface.number, vlan), plain(four, interface, vlan)) << to_string(four);
     const IpAddress six = Ipv6Address{{0x20, static_cast<std::uint8_t>(bits), static_cast<std::uint8_t>(bits >> 8U)}};
-    ASSERT_EQ(state.network_of(six, interface), plain(six, interface)) << to_string(six);
+    ASSERT_EQ(state.network_of(six, interface.number, vlan), plain(six, interface, vlan)) << to_string(six);
+  }
+}
+
+TEST(FindAddress, BehindAnInterfaceWithATagAgreesWithAPlainSearch) {
+  Random random(6);
+  ForwardingState::Parts parts;
+  const auto some_vlan = [&] { return static_cast<VlanId>(random.below(3) * 2047); };
+  const auto some_interface = [&] { return static_cast<InterfaceId>(1 + random.below(4)); };
+  for (NetworkId number = 1; number <= 40; ++number) {
+    NetworkView& network = parts.networks.emplace_back();
+    network.number = number;
+    network.vlan = some_vlan();
+    for (InterfaceId interface = 1; interface <= 4; ++interface) {
+      if (random.below(2) == 0) network.interfaces.push_back(interface);
+    }
+  }
+  const auto some_address = [&]() -> IpAddress {
+    const auto last = static_cast<std::uint8_t>(random.below(20));
+    if (random.below(2) == 0) return Ipv4Address{{10, 0, 0, last}};
+    return Ipv6Address{{0x20, 0x01, last}};
+  };
+  for (int i = 0; i < 300; ++i) {
+    OwnAddress own{.address = some_address(), .network = static_cast<NetworkId>(random.below(41))};
+    own.scope = random.below(3) == 0 ? AddressScope::own : AddressScope::master;
+    if (random.below(5) == 0) own.interface = some_interface();
+    parts.addresses.push_back(own);
+  }
+  const ForwardingState state(parts);
+  for (int i = 0; i < 5000; ++i) {
+    const IpAddress address = some_address();
+    const InterfaceId interface = some_interface();
+    const VlanId vlan = some_vlan();
+    std::set<AddressScope> scopes;
+    for (const OwnAddress& own : parts.addresses) {
+      const NetworkView* const home = state.network(own.network);
+      const VlanId tag = home == nullptr ? VlanId{0} : home->vlan;
+      const bool is_behind =
+          own.interface != 0 ? own.interface == interface : home != nullptr && std::ranges::count(home->interfaces, interface) != 0;
+      if (own.address == address && tag == vlan && is_behind) scopes.insert(own.scope);
+    }
+    const OwnAddress* const found = state.find_address(address, interface, vlan);
+    ASSERT_EQ(found != nullptr, !scopes.empty());
+    if (found == nullptr) continue;
+    ASSERT_EQ(found->address, address);
+    ASSERT_EQ(found->scope == AddressScope::own, scopes.contains(AddressScope::own));
   }
 }
 

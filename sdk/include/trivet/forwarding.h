@@ -84,8 +84,8 @@ class ForwardingState {
   // The network whose prefix holds the address, of several the one with the longest prefix (of equal ones the first);
   // 0 = none. A link-local address is in every network and so in none.
   [[nodiscard]] NetworkId network_of(const IpAddress& address) const noexcept;
-  // The same, only among the networks of an interface.
-  [[nodiscard]] NetworkId network_of(const IpAddress& address, const InterfaceView& interface) const noexcept;
+  // The same, only among the networks with a tag on an interface of this snapshot.
+  [[nodiscard]] NetworkId network_of(const IpAddress& address, InterfaceId interface, VlanId vlan) const noexcept;
   // The same, only among these networks.
   [[nodiscard]] NetworkId network_of(const IpAddress& address, std::span<const NetworkId> among) const noexcept;
   // An own address of either scope; null for foreign ones. Does not look at the role.
