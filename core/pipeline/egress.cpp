@@ -12,7 +12,8 @@ namespace trivet::core {
 namespace {
 
 constexpr std::size_t ethernet_length = sizeof(wire::EthernetHeader);
-constexpr std::size_t shortcut_count = 2048;  // a power of two
+// Several times as many as a service has targets, for each hop has one place.
+constexpr unsigned shortcut_bits = 13;
 
 bool is_ipv4_link_local(const Ipv4Address& address) { return address.bytes[0] == 169 && address.bytes[1] == 254; }
 
@@ -99,7 +100,7 @@ Egress::Egress(EgressLimits limits, Surroundings surroundings, std::uint64_t see
       icmp_errors_(limits.icmp_errors_per_second, limits.icmp_error_burst),
       too_big_errors_(limits.icmp_errors_per_second, limits.icmp_error_burst),
       random_(seed),
-      shortcuts_(shortcut_count) {}
+      shortcuts_(std::size_t{1} << shortcut_bits) {}
 
 void Egress::begin(Time now, const ForwardingState& forwarding, std::uint64_t version) noexcept {
   now_ = now;
@@ -177,7 +178,10 @@ Egress::HopKey Egress::key_of(const Packet& packet, const Hop& hop) noexcept {
 }
 
 Egress::Shortcut& Egress::shortcut_of(const HopKey& key) noexcept {
-  return shortcuts_[static_cast<std::size_t>(hash_words(key.address, key.tag)) & (shortcut_count - 1)];
+  // Neighbouring IPv4 addresses share most bits of their hash: all of them have a say in the place.
+  const std::uint64_t hash = hash_words(key.address, key.tag);
+  const std::uint64_t mixed = (hash ^ (hash >> 32U)) * 0x9e3779b97f4a7c15ULL;
+  return shortcuts_[static_cast<std::size_t>(mixed >> (64U - shortcut_bits))];
 }
 
 const Egress::Shortcut* Egress::find_shortcut(const HopKey& key) noexcept {

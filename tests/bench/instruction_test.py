@@ -6,13 +6,9 @@ Usage: instruction_test.py PACKET_COST      PACKET_COST: the program of that nam
 Counts by callgrind, which repeats exactly, so limits need a margin only for compilers. Without valgrind the test fails:
 a limit that nobody checks is none.
 """
-import glob
-import os
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
+
+import callgrind_sections
 
 # Section of packet_cost: instructions a packet at most. Whoever makes something slower on purpose raises a number here
 # and says why.
@@ -36,32 +32,10 @@ LIMITS = {
 IDLE_MODULE_LIMIT = 12
 
 
-def measure(program, folder):
-    """Instructions a packet by section."""
-    out = os.path.join(folder, "out")
-    command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--collect-atstart=no", f"--callgrind-out-file={out}", program]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=280)
-    if run.returncode != 0:
-        sys.exit(f"{' '.join(command)} ended with status {run.returncode}:\n{run.stdout}{run.stderr}")
-    packets = dict((name, int(count)) for name, count in (line.split() for line in run.stdout.splitlines()))
-    result = {}
-    for path in glob.glob(out + "*"):
-        with open(path, encoding="utf-8", errors="replace") as file:
-            text = file.read()
-        trigger = re.search(r"^desc: Trigger: Client Request: (\S+)$", text, re.MULTILINE)
-        total = re.search(r"^(?:totals|summary): (\d+)$", text, re.MULTILINE)
-        if trigger and total:
-            result[trigger[1]] = int(total[1]) / packets[trigger[1]]
-    return result
-
-
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    if shutil.which("valgrind") is None:
-        sys.exit("instruction_test.py: valgrind is missing (Debian: valgrind); scripts/setup.sh installs it")
-    with tempfile.TemporaryDirectory() as folder:
-        cost = measure(sys.argv[1], folder)
+    cost = callgrind_sections.measure(sys.argv[1])
     bad = []
 
     def judge(name, value, limit):

@@ -5,16 +5,10 @@
 //
 // Start it with --instr-atstart=no --collect-atstart=no: tables are filled at full speed.
 // Prints one line a section, in order: its name and the number of packets in it. Nothing is counted outside of them.
-#if __has_include(<valgrind/callgrind.h>)
-#include <valgrind/callgrind.h>
-#else
-#error "packet_cost needs valgrind's headers (Debian: valgrind); scripts/setup.sh installs them"
-#endif
-
 #include <cstdio>
 #include <string>
-#include <utility>
 
+#include "callgrind_section.h"
 #include "seed_bed.h"
 #include "slb_bed.h"
 #include "trivet/batch.h"
@@ -27,36 +21,6 @@ constexpr int warm_up = 4;
 constexpr int rounds = 16;
 
 enum class Kind : std::uint8_t { forward, reverse, routed };
-
-// What is counted while a Collect lives, and nothing else, is section `name`.
-class Section {
- public:
-  explicit Section(std::string name) : name_(std::move(name)) {
-    CALLGRIND_START_INSTRUMENTATION;
-    CALLGRIND_ZERO_STATS;
-  }
-  Section(const Section&) = delete;
-  Section& operator=(const Section&) = delete;
-  ~Section() {
-    CALLGRIND_DUMP_STATS_AT(name_.c_str());
-    CALLGRIND_STOP_INSTRUMENTATION;
-  }
-
- private:
-  std::string name_;
-};
-
-class Collect {
- public:
-  Collect() { CALLGRIND_TOGGLE_COLLECT; }
-  Collect(const Collect&) = delete;
-  Collect& operator=(const Collect&) = delete;
-  ~Collect() { CALLGRIND_TOGGLE_COLLECT; }
-};
-
-void report(const std::string& name, std::uint64_t packets) {
-  std::printf("%s %llu\n", name.c_str(), static_cast<unsigned long long>(packets));
-}
 
 bool count(SeedBed& bed, Kind kind, const std::string& name) {
   FrameList frames;
