@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Measures Trivet beside the kernel, HAProxy and nginx, in a virtual lab; writes docs/performance.md with its charts.
 # Usage: sudo scripts/bench.sh [--quick] [--rounds N] [--only NAME]... [--json FILE] [--page FOLDER] [--render FILE]
+#        sudo scripts/bench.sh --growth [--quick] [--json FILE] [--page FOLDER]
 #   --quick   two rounds, for trying          --only    one contender or one measure (--help lists them)
 #   --json    every run, as JSON              --render  measures nothing: table, verdict and page of such a file
+#   --growth  instead: how the cost of a packet grows with sessions, targets, servers, networks, modules and workers;
+#             writes that section of docs/performance.md, with its charts
 # docs/performance/notes.md, if there is one, becomes the end of the page.
 # Ends with a verdict for each target; the page is written to docs/ by a full run only.
 set -euo pipefail

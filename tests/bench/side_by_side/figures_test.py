@@ -8,6 +8,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import figures  # noqa: E402
+import growth  # noqa: E402
 import page  # noqa: E402
 import side_by_side  # noqa: E402
 
@@ -231,6 +232,45 @@ class Page(unittest.TestCase):
         text = page.terminal_table(page.figures.summaries(self.results["runs"]))
         for words in (["Trivet, access raw", "1.20"], ["kernel, nftables DNAT", "1.00"], ["Trivet, access xdp", "1.50"]):
             self.assertTrue(any(all(word in line for word in words) for line in text.split("\n")), words)
+
+
+class Growth(unittest.TestCase):
+    text = """{"benchmarks": [
+      {"name": "growth/targets/new_rr/ipv4/1/iterations:1000", "run_name": "growth/targets/new_rr/ipv4/1/iterations:1000",
+       "run_type": "iteration", "ns/packet": 40.0},
+      {"name": "growth/targets/new_rr/ipv4/1/iterations:1000", "run_type": "iteration", "ns/packet": 60.0},
+      {"name": "growth/targets/new_rr/ipv4/1/iterations:1000", "run_type": "iteration", "ns/packet": 50.0},
+      {"name": "growth/targets/new_rr/ipv4/1024", "run_type": "iteration", "ns/packet": 75.0},
+      {"name": "growth/targets/new_rr/ipv4/1024_mean", "run_type": "aggregate", "ns/packet": 1.0},
+      {"name": "workers_on_threads/real_time/threads:2", "run_type": "iteration", "items_per_second": 2e7}]}"""
+    kind = {"cores": 2, "processor": "some processor", "memory": "8 GiB", "kernel": "6.1.0"}
+
+    def test_medians_by_series_and_size(self):
+        self.assertEqual(growth.read(self.text), {"rr IPv4": {1: 50.0, 1024: 75.0}, "workers": {2: 50.0}})
+
+    def test_a_benchmark_that_did_not_measure_what_it_says_is_no_number(self):
+        with self.assertRaisesRegex(ValueError, "not every packet left"):
+            growth.read('{"benchmarks": [{"name": "growth/a/b/ipv4/1", "error_occurred": true, '
+                        '"error_message": "not every packet left"}]}')
+
+    def test_the_section_has_each_axis_that_was_measured(self):
+        text = growth.section({"new-sessions": growth.read(self.text)}, self.kind, ["servers: no time"], True)
+        self.assertIn("| rr IPv4 | 50 | - | 75 | 1.50 |", text)
+        self.assertIn("(performance/growth-new-sessions.svg)", text)
+        self.assertIn("servers: no time", text)
+        self.assertIn("a run for trying", text)
+        self.assertNotIn("### Servers", text)
+
+    def test_the_section_takes_the_place_of_the_one_before(self):
+        page_text = "# Performance\n\n## How\n\nSo.\n"
+        once = growth.placed(page_text, "## Growth\n\nOld.\n")
+        self.assertEqual(once, page_text + "\n## Growth\n\nOld.\n")
+        self.assertEqual(growth.placed(once, "## Growth\n\nNew.\n"), page_text + "\n## Growth\n\nNew.\n")
+        self.assertEqual(growth.placed(once + "\n## Why\n\nBecause.\n", "## Growth\n\nNew.\n"),
+                         page_text + "\n## Growth\n\nNew.\n\n## Why\n\nBecause.\n")
+
+    def test_a_side_by_side_run_keeps_it(self):
+        self.assertIn("## Growth\n\nThere.\n\n## Why", page.markdown(Page.results, {}, "## Why\n", "## Growth\n\nThere.\n"))
 
 
 class Options(unittest.TestCase):

@@ -153,8 +153,8 @@ def memory_section(in_memory):
     return "\n".join(lines) + "\n"
 
 
-def markdown(results, charts, notes):
-    """The page, of what measuring left (see side_by_side.py)."""
+def markdown(results, charts, notes, growth=""):
+    """The page, of what measuring left (see side_by_side.py); `growth`: that section (see growth.py)."""
     found = figures.summaries(results["runs"])
     judged = figures.verdicts(results["runs"])
     kind = results["machine"]
@@ -199,12 +199,14 @@ def markdown(results, charts, notes):
     lines += ["```", "", how(results["settings"]), ""]
     section = memory_section(results["in_memory"])
     lines += [section] if section else []
+    lines += [growth.strip(), ""] if growth else []
     lines += [notes.strip(), ""] if notes else []
     return "\n".join(lines)
 
 
 def write(results, folder):
-    """folder/performance.md and folder/performance/*.svg. Notes in folder/performance/notes.md become part of the page."""
+    """folder/performance.md and folder/performance/*.svg. What is in folder/performance/growth.md (of --growth) and in
+    notes.md becomes part of the page."""
     pictures = os.path.join(folder, "performance")
     os.makedirs(pictures, exist_ok=True)
     found = figures.summaries(results["runs"])
@@ -213,9 +215,11 @@ def write(results, folder):
         if key in found:
             charts[key] = f"performance/{key}.svg"
             chart(key, found, os.path.join(folder, charts[key]))
-    notes = ""
-    if os.path.exists(os.path.join(pictures, "notes.md")):
-        with open(os.path.join(pictures, "notes.md"), encoding="utf-8") as file:
-            notes = file.read()
+    parts = {}
+    for name in ("notes.md", "growth.md"):
+        parts[name] = ""
+        if os.path.exists(os.path.join(pictures, name)):
+            with open(os.path.join(pictures, name), encoding="utf-8") as file:
+                parts[name] = file.read()
     with open(os.path.join(folder, "performance.md"), "w", encoding="utf-8") as file:
-        file.write(markdown(results, charts, notes))
+        file.write(markdown(results, charts, parts["notes.md"], parts["growth.md"]))

@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True  # root's files have no place in the user's clone
 from bench_lab import ROOT, BenchLab  # noqa: E402
 from contenders import CONTENDERS  # noqa: E402
 import figures  # noqa: E402
+import growth  # noqa: E402
 import measures  # noqa: E402
 import page  # noqa: E402
 from seed_lab import SIGNALS, Interrupted, LabError, end_strays, interrupt, signals_ignored  # noqa: E402
@@ -140,6 +141,8 @@ def parse(words):
                                      "namespaces of this machine. Ends with a verdict for each target.")
     parser.add_argument("--quick", action="store_true",
                         help=f"{QUICK_ROUNDS} rounds instead of {figures.FULL_ROUNDS}, for trying")
+    parser.add_argument("--growth", action="store_true", help="instead: how the cost of a packet grows with sessions, "
+                        "targets, servers, networks, modules and workers; no network is needed. With --quick for trying")
     parser.add_argument("--rounds", type=int, choices=range(1, 51), metavar="N", help="so many rounds")
     parser.add_argument("--only", action="append", default=[], metavar="NAME",
                         help=f"these only, may be repeated: {', '.join(sorted(names | keys))}")
@@ -151,6 +154,8 @@ def parse(words):
     unknown = set(options.only) - names - keys
     if unknown:
         parser.error(f"no such name: {', '.join(sorted(unknown))} (there are {', '.join(sorted(names | keys))})")
+    if options.growth and (options.only or options.rounds or options.render):
+        parser.error("--growth goes with --quick, --json and --page only")
     options.contenders = set(options.only) & names
     options.measures = set(options.only) & keys
     options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else figures.FULL_ROUNDS)
@@ -190,9 +195,32 @@ def measure(options, build):
     return (bench.results() if bench else None), wrong
 
 
+def measure_growth(options, build):
+    say("Growth: ns a packet by how many there are of each thing")
+    found, problems = growth.measure(build, options.quick, lambda text: print(text, flush=True))
+    kind = page.machine()
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump({"machine": kind, "growth": found, "problems": problems}, file, indent=1)
+            file.write("\n")
+    for axis in growth.AXES:
+        if axis.key in found:
+            print("\n".join(["", f"ns a packet, by {axis.title}", *growth.table(found[axis.key])]))
+    folder = options.page or os.path.join(*((build, "bench") if options.quick else (ROOT, "docs")))
+    growth.write(found, kind, problems, options.quick, folder)
+    print(f"\nPage and charts: {os.path.join(folder, 'performance.md')}")
+    if problems:
+        print(f"{RED}{BOLD}BENCH FAILED: {'; '.join(problems)}{PLAIN}", flush=True)
+        return 1
+    print(f"{GREEN}{BOLD}BENCH PASSED: growth is measured{PLAIN}", flush=True)
+    return 0
+
+
 def main():
     options = parse(sys.argv[1:])
     build = os.path.join(ROOT, "build")
+    if options.growth:
+        return measure_growth(options, build)
     wrong = []
     if options.render:
         with open(options.render, encoding="utf-8") as file:
