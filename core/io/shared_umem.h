@@ -53,6 +53,10 @@ class UmemLease {
 class UmemStore {
  public:
   static constexpr std::size_t chunk_bytes = 4096;
+  // Where the chunk begins that an address of the area lies in.
+  [[nodiscard]] static constexpr std::uint64_t chunk_of(std::uint64_t address) {
+    return address & ~std::uint64_t{chunk_bytes - 1};
+  }
 
   explicit UmemStore(UmemSizes sizes = {}) : sizes_(sizes) {}
   [[nodiscard]] const UmemSizes& sizes() const noexcept { return sizes_; }

@@ -11,6 +11,8 @@
 #include <thread>
 #include <utility>
 
+#include "core/io/xsk_frames.h"
+
 namespace trivet::core {
 
 namespace {
@@ -18,8 +20,6 @@ namespace {
 constexpr int busy_attempts = 20;
 constexpr auto busy_pause = std::chrono::milliseconds{2};
 constexpr int wait_milliseconds = 1;
-
-constexpr std::uint64_t chunk_of(std::uint64_t address) { return address & ~std::uint64_t{UmemStore::chunk_bytes - 1}; }
 
 template <class T>
 bool set_option(int fd, int option, const T& value) {
@@ -158,37 +158,13 @@ int XskQueue::bind_to(int interface_index, std::uint32_t queue) noexcept {
 }
 
 std::size_t XskQueue::receive(PacketPool& pool, std::span<Packet*> out) noexcept {
-  const std::size_t wanted = std::min(out.size(), pool.available_small());
-  std::uint32_t at = 0;
-  const std::uint32_t ready = xsk_ring_cons__peek(&receive_, static_cast<std::uint32_t>(wanted), &at);
-  if (ready == 0) return 0;
-  std::uint32_t refill = 0;
-  // Each chunk that comes in has left the ring to fill, but the kernel shows frames a moment before the places that
-  // their chunks have left. In that moment nothing is taken: the frames stay, and poll() tells of them again.
-  if (xsk_ring_prod__reserve(&fill_, ready, &refill) != ready) {
-    xsk_ring_cons__cancel(&receive_, ready);
-    return 0;
-  }
-  std::size_t count = 0;
-  for (std::uint32_t i = 0; i < ready; ++i) {
-    const xdp_desc& frame = *xsk_ring_cons__rx_desc(&receive_, at + i);
-    if (i + 1 < ready) __builtin_prefetch(memory_ + xsk_ring_cons__rx_desc(&receive_, at + i + 1)->addr);
-    Packet* packet = pool.acquire(frame.len);
-    if (packet != nullptr) {
-      std::memcpy(packet->data, memory_ + frame.addr, frame.len);
-      packet->length = frame.len;
-      out[count++] = packet;
-    } else {
-      no_buffer_.fetch_add(1, std::memory_order_relaxed);
-    }
-    *xsk_ring_prod__fill_addr(&fill_, refill + i) = chunk_of(frame.addr);
-  }
-  xsk_ring_cons__release(&receive_, ready);
-  xsk_ring_prod__submit(&fill_, ready);
+  const TakenFrames taken = take_frames(receive_, fill_, memory_, pool, out);
+  if (taken.packets == 0 && taken.lost == 0) return 0;
+  if (taken.lost != 0) no_buffer_.fetch_add(taken.lost, std::memory_order_relaxed);
   if (xsk_ring_prod__needs_wakeup(&fill_) != 0) {
     static_cast<void>(::recvfrom(fd(), nullptr, 0, MSG_DONTWAIT, nullptr, nullptr));
   }
-  return count;
+  return taken.packets;
 }
 
 void XskQueue::send(std::span<Packet* const> packets) noexcept {
@@ -217,7 +193,8 @@ void XskQueue::reclaim() noexcept {
   const std::uint32_t done = xsk_ring_cons__peek(&completion_, completion_.size, &at);
   if (done == 0) return;
   for (std::uint32_t i = 0; i < done; ++i) {
-    free_.push_back(chunk_of(*xsk_ring_cons__comp_addr(&completion_, at + i)));  // within the reserved capacity
+    free_.push_back(
+        UmemStore::chunk_of(*xsk_ring_cons__comp_addr(&completion_, at + i)));  // within the reserved capacity
   }
   xsk_ring_cons__release(&completion_, done);
 }
