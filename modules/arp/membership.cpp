@@ -23,6 +23,10 @@ void Membership::update(const std::vector<GroupMembership>& groups, const std::s
     std::set<IpAddress>& port = next[{membership.interface, membership.group.family(), membership.vlan}];
     if (is_reported(membership.group) && port.size() < groups_per_interface) port.insert(membership.group);
   }
+  // A VLAN that has gone is left before it is forgotten.
+  for (const auto& [key, port] : ports_) {
+    if (up.contains(key.interface) && !(port.groups.empty() && port.changes.empty())) next[key];
+  }
   // What an interface without link would have to say nobody hears: it joins again when the link is back.
   std::erase_if(ports_, [&next](const auto& entry) { return !next.contains(entry.first); });
   for (auto& [key, wanted] : next) change(ports_[key], std::move(wanted), now);

@@ -72,7 +72,7 @@ class Membership {
   explicit Membership(Random random) : random_(random) {}
 
   // What this node listens to, on interfaces that are up; the rest of the list waits for its interface. A VLAN has its
-  // place as long as there is a group in it.
+  // place as long as there is a group in it, or a leave to be said.
   void update(const std::vector<GroupMembership>& groups, const std::set<InterfaceId>& up, Time now);
   void heard(const MembershipQuery& query, Time now);
 

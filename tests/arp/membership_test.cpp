@@ -22,8 +22,9 @@ const IpAddress group_b = *parse_ipv6("ff02::1:ff00:2");
 const IpAddress vrrp_group = Ipv4Address{{224, 0, 0, 18}};
 
 std::string text(const MembershipReport& report) {
-  std::string line = "if" + std::to_string(report.interface) + (report.family == Family::ipv4 ? " igmp" : " mld") +
-                     (report.version == MembershipVersion::older ? " old" : "");
+  std::string line =
+      "if" + std::to_string(report.interface) + (report.vlan == 0 ? "" : "." + std::to_string(report.vlan)) +
+      (report.family == Family::ipv4 ? " igmp" : " mld") + (report.version == MembershipVersion::older ? " old" : "");
   for (const ReportedGroup& group : report.groups) {
     line += group.record == MembershipRecord::joins ? " +" : group.record == MembershipRecord::leaves ? " -" : " =";
     line += to_string(group.group);
@@ -102,6 +103,29 @@ TEST_F(MembershipTest, AnInterfaceWithoutLinkIsSilentAndJoinsWhenTheLinkIsBack) 
   EXPECT_THAT(run_until(at(seconds(20))), IsEmpty());
   membership.update({{1, group_a}}, {1}, at(seconds(20)));
   EXPECT_THAT(texts(membership.on_time(at(seconds(20)))), ElementsAre("if1 mld +ff02::1:ff00:1"));
+}
+
+TEST_F(MembershipTest, AVlanThatIsNoLongerThereIsLeft) {
+  settle({{1, group_a, 5}, {1, vrrp_group, 5}, {1, group_a}}, {1});
+  membership.update({{1, group_a, 6}, {1, group_a}}, {1}, at(seconds(10)));
+  EXPECT_THAT(texts(membership.on_time(at(seconds(10)))),
+              ElementsAre("if1.5 igmp -224.0.0.18", "if1.5 mld -ff02::1:ff00:1", "if1.6 mld +ff02::1:ff00:1"));
+  // What follows of the node's changes does not take the repetition away.
+  membership.update({{1, group_a, 6}, {1, group_b, 6}, {1, group_a}}, {1}, at(seconds(10)));
+  std::vector<std::string> lines;
+  for (const auto& [time, line] : run_until(at(seconds(100)))) lines.push_back(line);
+  EXPECT_THAT(lines, testing::IsSupersetOf({"if1.5 igmp -224.0.0.18", "if1.5 mld -ff02::1:ff00:1"}));
+  MembershipQuery query = general();
+  query.vlan = 5;
+  membership.heard(query, at(seconds(200)));
+  EXPECT_THAT(run_until(at(seconds(300))), IsEmpty());
+}
+
+TEST_F(MembershipTest, AVlanThatGoesWithItsLinkIsNotLeft) {
+  settle({{1, group_a, 5}}, {1});
+  membership.update({}, {}, at(seconds(10)));
+  membership.update({}, {1}, at(seconds(20)));
+  EXPECT_THAT(run_until(at(seconds(100))), IsEmpty());
 }
 
 TEST_F(MembershipTest, AnUnchangedListSaysNothing) {
