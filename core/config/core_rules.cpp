@@ -135,7 +135,32 @@ struct NetworkPrefixes {
   std::optional<IpPrefix> v6;
 };
 
-NetworkPrefixes check_network(const SectionView& network, Problems& problems) {
+// The first interface of a network that is shared with the system; null: none is.
+const SectionView* shared_interface(const SectionView& network, const ConfigView& config) {
+  for (const std::int64_t number : network.integers("interfaces")) {
+    const SectionView* const interface = config.find("interface", static_cast<std::uint32_t>(number));
+    if (interface != nullptr && interface->text("passthrough") == "enable") return interface;
+  }
+  return nullptr;
+}
+
+// A network's virtual address without an own one beside it.
+void check_lonely_virtual(const SectionView& network, const ConfigView& config, Problems& problems) {
+  for (const auto& [real, virt] : {std::pair("real", "virt"), std::pair("real6", "virt6")}) {
+    if (!network.has(virt) || network.has(real)) continue;
+    std::string text = title(network) + " has " + virt + " but no " + real;
+    const bool is_ipv6 = virt == std::string_view("virt6");
+    if (const SectionView* const shared = is_ipv6 ? shared_interface(network, config) : nullptr) {
+      text += ", and the link-local address of " + title(*shared) +
+              ", which is shared (passthrough), is the system's: this node finds no IPv6 neighbours there; add real6";
+    } else {
+      text += ": while backup this node has no such address there";
+    }
+    problems.warning(network.where(virt), std::move(text));
+  }
+}
+
+NetworkPrefixes check_network(const SectionView& network, const ConfigView& config, Problems& problems) {
   NetworkPrefixes prefixes{&network, check_prefix4(network, problems), check_prefix6(network, problems)};
   if (prefixes.v4) {
     for (const char* key : {"real", "virt"}) check_inside(network, key, *prefixes.v4, problems);
@@ -148,12 +173,7 @@ NetworkPrefixes check_network(const SectionView& network, Problems& problems) {
   if (!has_any) {
     problems.error(network.position, title(network) + " has no address: addr and mask, or mask6 with real6 or virt6");
   }
-  for (const auto& [real, virt] : {std::pair("real", "virt"), std::pair("real6", "virt6")}) {
-    if (network.has(virt) && !network.has(real)) {
-      problems.warning(network.where(virt), title(network) + " has " + virt + " but no " + real +
-                                                ": while backup this node has no such address there");
-    }
-  }
+  check_lonely_virtual(network, config, problems);
   if (network.integers("interfaces").empty()) {
     problems.error(network.position, title(network) + " has no interfaces, such as: interfaces 1,2");
   }
@@ -217,7 +237,8 @@ void check_target(const SectionView& target, Problems& problems) {
 void check_core_objects(const ConfigView& config, Problems& problems) {
   check_interfaces(config, problems);
   std::vector<NetworkPrefixes> networks;
-  for (const SectionView* network : config.all("network")) networks.push_back(check_network(*network, problems));
+  for (const SectionView* network : config.all("network"))
+    networks.push_back(check_network(*network, config, problems));
   check_overlap(networks, problems);
   if (const SectionView* gateway = config.find("gateway")) check_gateway(*gateway, networks, problems);
   for (const SectionView* target : config.all("target")) check_target(*target, problems);

@@ -140,6 +140,10 @@ INSTANTIATE_TEST_SUITE_P(
                    "6:1: error: real6 \"ff02::1\" is a multicast address"},
         WrongValue{"interface 1 name e\nnetwork 1 {\nmask6 64\nvirt6 2001:db8::1\ninterface 1\n}",
                    "6:1: warning: network 1 has virt6 but no real6: while backup this node has no such address there"},
+        WrongValue{
+            "interface 1 {\nname e\npassthrough enable\n}\nnetwork 1 {\nmask6 64\nvirt6 2001:db8::1\ninterface 1\n}",
+            "9:1: warning: network 1 has virt6 but no real6, and the link-local address of interface 1, which is "
+            "shared (passthrough), is the system's: this node finds no IPv6 neighbours there; add real6"},
         WrongValue{"network 1 {\nmask6 64\nreal6 2001:db8::1\n}",
                    "3:1: error: network 1 has no interfaces, such as: interfaces 1,2"},
         WrongValue{"interface 1 name e\nnetwork 1 interface 1",
