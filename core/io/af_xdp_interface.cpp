@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -116,8 +117,11 @@ Result<std::unique_ptr<AfXdpInterface>> AfXdpInterface::open(std::unique_ptr<AfP
   interface->program_.emplace(std::move(*program));
   // Nothing of the system's is taken until it is known what is this node's.
   interface->shared_ = packets->is_shared();
-  if (interface->shared_ && !interface->program_->set_claims({}, {})) {
-    return fail("the XDP program cannot be told that the interface is shared");
+  if (interface->shared_) {
+    if (!interface->program_->set_claims({}, {})) {
+      return fail("the XDP program cannot be told that the interface is shared");
+    }
+    interface->set_macs();
   }
   if (auto done = interface->open_queues(store); !done) return std::unexpected(done.error());
 
@@ -160,8 +164,25 @@ Result<void> AfXdpInterface::open_queues(UmemStore& store) {
 bool AfXdpInterface::alive() {
   if (!packets_->alive()) return false;
   mtu_.store(interface_mtu(interface_index_), std::memory_order_relaxed);
-  if (shared_) share();
+  if (shared_) {
+    set_macs();  // the interface's may have changed
+    share();
+  }
   return true;
+}
+
+void AfXdpInterface::set_mac_filter(const std::vector<MacAddress>& addresses) {
+  packets_->set_mac_filter(addresses);
+  further_macs_ = addresses;
+  if (shared_) set_macs();
+}
+
+void AfXdpInterface::set_macs() {
+  std::set<MacAddress> macs{interface_mac(interface_index_)};
+  for (const MacAddress& mac : further_macs_) {
+    if (!mac.is_multicast()) macs.insert(mac);
+  }
+  program_->set_macs(macs);
 }
 
 void AfXdpInterface::set_claims(const Claims& claims) {

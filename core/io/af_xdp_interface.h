@@ -64,7 +64,7 @@ class AfXdpInterface : public InterfaceIo {
 
   PacketPort& port(std::size_t worker) override { return *ports_.at(worker); }
   [[nodiscard]] bool alive() override;
-  void set_mac_filter(const std::vector<MacAddress>& addresses) override { packets_->set_mac_filter(addresses); }
+  void set_mac_filter(const std::vector<MacAddress>& addresses) override;
   void set_own_addresses(const std::vector<IpAddress>& addresses) override;
   void set_claims(const Claims& claims) override;
   // In a few words for the log: mode, place of the program, queues.
@@ -74,6 +74,7 @@ class AfXdpInterface : public InterfaceIo {
   AfXdpInterface(std::string name, int interface_index, XskMode mode);
   [[nodiscard]] Result<void> open_queues(UmemStore& store);
   void share();
+  void set_macs();
 
   std::unique_ptr<AfPacketInterface> packets_;  // last to go: until then the kernel stays off
   std::string name_;
@@ -81,7 +82,8 @@ class AfXdpInterface : public InterfaceIo {
   XskMode mode_;
   bool restore_vlan_ = false;
   bool shared_ = false;
-  Claims shared_claims_;  // as the program has them
+  std::vector<MacAddress> further_macs_;  // of the filter
+  Claims shared_claims_;                  // as the program has them
   std::vector<IpAddress> shared_system_;
   std::atomic<std::uint32_t> mtu_;
   std::vector<std::unique_ptr<XskQueue>> queues_;

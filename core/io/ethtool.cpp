@@ -55,6 +55,18 @@ std::uint32_t interface_mtu(int interface_index) {
   return static_cast<std::uint32_t>(request.ifr_mtu);
 }
 
+MacAddress interface_mac(int interface_index) {
+  const FileDescriptor socket = any_socket();
+  ifreq request{};
+  request.ifr_ifindex = interface_index;
+  MacAddress mac;
+  if (::ioctl(socket.get(), SIOCGIFNAME, &request) != 0 || ::ioctl(socket.get(), SIOCGIFHWADDR, &request) != 0) {
+    return mac;
+  }
+  std::memcpy(mac.bytes.data(), request.ifr_hwaddr.sa_data, mac.bytes.size());
+  return mac;
+}
+
 VlanTags vlan_tags(const std::string& interface) {
   ethtool_value flags{};
   flags.cmd = ETHTOOL_GFLAGS;

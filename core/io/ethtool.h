@@ -6,12 +6,15 @@
 #include <cstdint>
 #include <string>
 
+#include "trivet/net/address.h"
+
 namespace trivet::core {
 
 [[nodiscard]] std::string driver_name(const std::string& interface);
 // Receive queues in use; at least 1.
 [[nodiscard]] std::uint32_t receive_queues(const std::string& interface);
 [[nodiscard]] std::uint32_t interface_mtu(int interface_index);
+[[nodiscard]] MacAddress interface_mac(int interface_index);
 
 // Whether the driver takes VLAN tags out of received frames.
 enum class VlanTags { in_the_frame, taken_off };

@@ -118,7 +118,8 @@ XdpProgram::XdpProgram(XdpProgram&& other) noexcept
       link_(std::exchange(other.link_, -1)),
       hook_(other.hook_),
       own_(std::move(other.own_)),
-      claims_(std::move(other.claims_)) {}
+      claims_(std::move(other.claims_)),
+      macs_(std::move(other.macs_)) {}
 
 XdpProgram::~XdpProgram() {
   if (link_ >= 0) {
@@ -155,6 +156,26 @@ void XdpProgram::set_own_addresses(const std::vector<IpAddress>& addresses) {
     bpf_map_update_elem(table, &key, &present, BPF_ANY);
   }
   own_ = std::move(wanted);
+}
+
+void XdpProgram::set_macs(const std::set<MacAddress>& macs) {
+  const auto key_of_mac = [](const MacAddress& mac) {
+    trivet_xdp_mac key{};
+    std::ranges::copy(mac.bytes, std::begin(key.bytes));
+    return key;
+  };
+  const int table = map("macs");
+  for (const MacAddress& mac : macs_) {
+    if (macs.contains(mac)) continue;
+    const trivet_xdp_mac key = key_of_mac(mac);
+    bpf_map_delete_elem(table, &key);
+  }
+  for (const MacAddress& mac : macs) {
+    const trivet_xdp_mac key = key_of_mac(mac);
+    const std::uint8_t present = 1;
+    bpf_map_update_elem(table, &key, &present, BPF_ANY);
+  }
+  macs_ = macs;
 }
 
 bool XdpProgram::set_claims(const Claims& claims, const std::vector<IpAddress>& system) {

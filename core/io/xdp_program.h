@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ class XdpProgram {
   // The interface is shared with the system: what is this node's of it, by the rules of IngressShare. False: the table
   // of TRIVET_XDP_MAX_CLAIMS addresses is full; what is left out goes to the system.
   [[nodiscard]] bool set_claims(const Claims& claims, const std::vector<IpAddress>& system);
+  // What is sent through this node has one of these destinations: up to TRIVET_XDP_MAX_MACS.
+  void set_macs(const std::set<MacAddress>& macs);
   [[nodiscard]] Hook hook() const noexcept { return hook_; }
 
  private:
@@ -50,6 +53,7 @@ class XdpProgram {
   Hook hook_;
   std::vector<IpAddress> own_;
   std::map<IpAddress, std::uint32_t> claims_;
+  std::set<MacAddress> macs_;
 };
 
 }  // namespace trivet::core

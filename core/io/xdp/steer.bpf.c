@@ -53,6 +53,13 @@ struct {
 } claims SEC(".maps");
 
 struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, TRIVET_XDP_MAX_MACS);
+  __type(key, struct trivet_xdp_mac);
+  __type(value, __u8);
+} macs SEC(".maps");
+
+struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, 1);
   __type(key, __u32);
@@ -112,8 +119,16 @@ static __always_inline __u32 claims_of(const struct trivet_xdp_address* address)
   return bits ? *bits : 0;
 }
 
+/* Sent to this node, not to somebody else whom the interface hears, too (macvlan, promiscuous mode). */
+static __always_inline int is_sent_here(const struct ethhdr* ethernet) {
+  struct trivet_xdp_mac key;
+  __builtin_memcpy(key.bytes, ethernet->h_dest, sizeof key.bytes);
+  return bpf_map_lookup_elem(&macs, &key) != 0;
+}
+
 /* Data for one host: whether it is this node's, on an interface that is shared. */
-static __always_inline int is_claimed(__be16 type, const void* at, const void* end, __u32 bits) {
+static __always_inline int is_claimed(const struct ethhdr* ethernet, __be16 type, const void* at, const void* end,
+                                      __u32 bits) {
   struct trivet_xdp_address source = {};
   struct trivet_xdp_address destination = {};
   __u32 found;
@@ -135,7 +150,8 @@ static __always_inline int is_claimed(__be16 type, const void* at, const void* e
   found = claims_of(&destination);
   if (found & TRIVET_XDP_DESTINATION) return 1;
   if (found & TRIVET_XDP_SYSTEM) return 0;
-  return (bits & TRIVET_XDP_ROUTES) || (claims_of(&source) & TRIVET_XDP_SOURCE);
+  if (!(bits & TRIVET_XDP_ROUTES) && !(claims_of(&source) & TRIVET_XDP_SOURCE)) return 0;
+  return is_sent_here(ethernet);
 }
 
 SEC("xdp")
@@ -171,7 +187,7 @@ int steer(struct xdp_md* context) {
   bits = bpf_map_lookup_elem(&settings, &only);
   if (bits && (*bits & TRIVET_XDP_SHARED)) {
     if (ethernet->h_dest[0] & 1) return XDP_PASS;
-    if (!is_claimed(type, packet, end, *bits)) return XDP_PASS;
+    if (!is_claimed(ethernet, type, packet, end, *bits)) return XDP_PASS;
   }
   return bpf_redirect_map(&sockets, context->rx_queue_index, XDP_PASS);
 }

@@ -20,6 +20,13 @@
 #define TRIVET_XDP_SHARED 1U /* the interface is shared with the system */
 #define TRIVET_XDP_ROUTES 2U /* whatever is sent through this node is this node's */
 
+/* MACs that a frame "through this node" is sent to: the interface's and those of virtual routers. */
+#define TRIVET_XDP_MAX_MACS 16
+
+struct trivet_xdp_mac {
+  unsigned char bytes[6];
+};
+
 /* Key of the tables of addresses: IPv6, or IPv4 in its mapped form (RFC 4291 section 2.5.5.2). */
 struct trivet_xdp_address {
   unsigned char bytes[16];
