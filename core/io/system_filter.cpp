@@ -26,7 +26,9 @@ std::uint32_t word_at(const IpAddress& address, std::size_t index) {
 class Program {
  public:
   void load(std::uint32_t at) { emit(BPF_LD | BPF_W | BPF_ABS, at); }
-  void load_layer3(std::uint32_t at) { load(static_cast<std::uint32_t>(SKF_NET_OFF) + at); }
+  // Behind the Ethernet header, which is there and has no tag: the kernel has taken it off. Not by SKF_NET_OFF: that
+  // reads the first part of a buffer only, and drivers that hand over pages may have no more than Ethernet there.
+  void load_layer3(std::uint32_t at) { load(ETH_HLEN + at); }
   void end(std::uint32_t bytes) { emit(BPF_RET | BPF_K, bytes); }
   // The `skip` instructions that follow are left out when the loaded value is another one.
   void unless_skip(std::uint32_t value, std::size_t skip) {
