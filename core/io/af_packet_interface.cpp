@@ -6,10 +6,12 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "core/io/ethtool.h"
 #include "core/io/netlink.h"
 #include "core/io/system_filter.h"
 
@@ -270,6 +272,15 @@ void AfPacketInterface::set_mac_filter(const std::vector<MacAddress>& addresses)
   }
   macs_ = std::move(present);
   if (refused) listen_to_all();
+}
+
+// Network cards may sort out tags that nobody has named to them. Named they are by devices of the kernel for each VLAN;
+// in promiscuous mode cards let all tags in, and the mode goes with our socket, however the process ends.
+void AfPacketInterface::let_in_tags() {
+  if (std::exchange(tags_let_in_, true)) return;
+  std::array<char, IF_NAMESIZE> name{};
+  if (::if_indextoname(static_cast<unsigned>(guard_->interface_index()), name.data()) == nullptr) return;
+  if (has_feature(name.data(), "rx-vlan-filter")) listen_to_all();
 }
 
 void AfPacketInterface::listen_to_all() {

@@ -64,6 +64,7 @@ class AfPacketInterface : public InterfaceIo {
   [[nodiscard]] bool alive() override;
   void set_mac_filter(const std::vector<MacAddress>& addresses) override;
   void set_own_addresses(const std::vector<IpAddress>& addresses) override;
+  void let_in_tags() override;
   void set_claims(const Claims& claims) override;
   [[nodiscard]] bool is_shared() const noexcept { return guard_->is_shared(); }
   void warn(const std::string& text) const { warn_(text); }
@@ -95,6 +96,7 @@ class AfPacketInterface : public InterfaceIo {
   std::vector<std::unique_ptr<AfPacketPort>> ports_;
   std::vector<MacAddress> macs_;
   bool promiscuous_ = false;
+  bool tags_let_in_ = false;
 };
 
 }  // namespace trivet::core

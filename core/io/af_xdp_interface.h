@@ -66,6 +66,7 @@ class AfXdpInterface : public InterfaceIo {
   [[nodiscard]] bool alive() override;
   void set_mac_filter(const std::vector<MacAddress>& addresses) override;
   void set_own_addresses(const std::vector<IpAddress>& addresses) override;
+  void let_in_tags() override { packets_->let_in_tags(); }
   void set_claims(const Claims& claims) override;
   // In a few words for the log: mode, place of the program, queues.
   [[nodiscard]] std::string description() const;

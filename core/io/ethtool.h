@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "trivet/net/address.h"
 
@@ -15,6 +16,9 @@ namespace trivet::core {
 [[nodiscard]] std::uint32_t receive_queues(const std::string& interface);
 [[nodiscard]] std::uint32_t interface_mtu(int interface_index);
 [[nodiscard]] MacAddress interface_mac(int interface_index);
+
+// Whether a feature is on, by the name that the kernel has for it. One that the kernel does not know is off.
+[[nodiscard]] bool has_feature(const std::string& interface, std::string_view feature);
 
 // Whether the driver takes VLAN tags out of received frames.
 enum class VlanTags { in_the_frame, taken_off };

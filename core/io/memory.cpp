@@ -23,6 +23,7 @@ struct MemoryBackend::Cable {
   std::deque<MemoryFrame> sent;
   std::function<void(MemoryFrame)> hook;
   std::vector<MacAddress> filter;
+  bool lets_in_tags = false;
 };
 
 class MemoryBackend::Port final : public PacketPort {
@@ -124,12 +125,17 @@ class MemoryBackend::Interface final : public InterfaceIo {
     cable_->is_taken = false;
     cable_->waiting.clear();
     cable_->filter.clear();
+    cable_->lets_in_tags = false;
   }
 
   [[nodiscard]] PacketPort& port(std::size_t worker) override { return *ports_[worker]; }
   void set_mac_filter(const std::vector<MacAddress>& addresses) override {
     const std::scoped_lock lock(cable_->mutex);
     cable_->filter = addresses;
+  }
+  void let_in_tags() override {
+    const std::scoped_lock lock(cable_->mutex);
+    cable_->lets_in_tags = true;
   }
 
  private:
@@ -245,6 +251,13 @@ std::vector<MacAddress> MemoryBackend::mac_filter(const std::string& name) const
   if (cable == nullptr) return {};
   const std::scoped_lock lock(cable->mutex);
   return cable->filter;
+}
+
+bool MemoryBackend::lets_in_tags(const std::string& name) const {
+  const std::shared_ptr<Cable> cable = find(name);
+  if (cable == nullptr) return false;
+  const std::scoped_lock lock(cable->mutex);
+  return cable->lets_in_tags;
 }
 
 bool MemoryBackend::is_taken(const std::string& name) const {

@@ -67,6 +67,8 @@ class MemoryBackend final : public IoBackend {
   // True while frames that were injected wait for a worker.
   [[nodiscard]] bool has_waiting() const;
   [[nodiscard]] std::vector<MacAddress> mac_filter(const std::string& name) const;
+  // Asked for by InterfaceIo::let_in_tags(). Tags come in here in any case.
+  [[nodiscard]] bool lets_in_tags(const std::string& name) const;
   [[nodiscard]] bool is_taken(const std::string& name) const;
 
  private:

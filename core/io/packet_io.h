@@ -87,6 +87,8 @@ class InterfaceIo {
   [[nodiscard]] virtual bool alive() { return true; }
   // Further unicast and group MACs that the interface shall let in (virtual MACs, joined groups). Replaces the former.
   virtual void set_mac_filter(const std::vector<MacAddress>& addresses) = 0;
+  // There are networks with a VLAN tag: none may be sorted out on the way in. Holds until this ends.
+  virtual void let_in_tags() {}
   // Of a shared interface: replaces the former. An address that the system has, too, stays the system's.
   virtual void set_claims(const Claims& claims) { static_cast<void>(claims); }
   // Addresses of this node on the interface: frames for them count as control frames.

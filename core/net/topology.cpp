@@ -122,6 +122,7 @@ void Topology::update_interfaces() {
       if (membership.interface == view.number) macs.push_back(multicast_mac(membership.group));
     }
     io->set_mac_filter(macs);
+    if (std::ranges::any_of(view.vlans, [](const VlanView& vlan) { return vlan.vlan != 0; })) io->let_in_tags();
     std::vector<IpAddress> addresses;
     for (const OwnAddress& address : addresses_) {
       const bool here =

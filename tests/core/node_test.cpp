@@ -92,6 +92,15 @@ TEST_F(NodeTest, StartsTheModulesOfTheLineInItsOrder) {
   EXPECT_THAT(take_story(), ElementsAre("b start", "a start", "b apply 1", "a apply 1"));
 }
 
+TEST_F(NodeTest, AnInterfaceLetsInTagsAsSoonAsANetworkHasOne) {
+  configure(config("a"));
+  EXPECT_FALSE(io_.lets_in_tags("eth1"));
+  std::string tagged = config("a");
+  tagged.replace(tagged.find("real 10"), 0, "vlan 5\n  ");
+  configure(tagged);
+  EXPECT_TRUE(io_.lets_in_tags("eth1"));
+}
+
 TEST_F(NodeTest, PacketsMeetTheModulesInTheOrderOfTheLine) {
   test::behaviour('b').verdict = Verdict::Kind::drop;
   configure(config("b,a"));

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstring>
 
+#include "core/io/ethtool.h"
 #include "core/io/file_descriptor.h"
 #include "io_bench.h"
 
@@ -125,6 +126,19 @@ TEST_F(IoShared, FramesInPagesAreSeenLikeOthers) {
   send(ours6);
   EXPECT_THAT(receive({ours, arp, ours6}), UnorderedElementsAre(ours, arp, ours6));
   EXPECT_EQ(io_->port(0).counters().rx_frames, 3U) << "what is the system's does not come in";
+}
+
+TEST_F(IoShared, AFeatureIsOnOrOffAsEthtoolSays) {
+  lab_.add_cable("node", "n0", "far", "f0");
+  const InNamespace inside{lab_.full_name("node")};
+  EXPECT_TRUE(core::has_feature("n0", "tx-tcp-segmentation"));
+  lab_.run("node", "ethtool -K n0 tso off");
+  EXPECT_FALSE(core::has_feature("n0", "tx-tcp-segmentation"));
+  EXPECT_TRUE(core::has_feature("n0", "highdma"));
+  EXPECT_NE(lab_.run("node", "ethtool -k n0").find("rx-vlan-filter: off"), std::string::npos);
+  EXPECT_FALSE(core::has_feature("n0", "rx-vlan-filter"));
+  EXPECT_FALSE(core::has_feature("n0", "no-such-feature"));
+  EXPECT_FALSE(core::has_feature("n9", "highdma"));
 }
 
 }  // namespace
