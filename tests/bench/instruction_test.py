@@ -13,20 +13,20 @@ import callgrind_sections
 # Section of packet_cost: instructions a packet at most. Whoever makes something slower on purpose raises a number here
 # and says why.
 LIMITS = {
-    "forward/ipv4": 1400,
-    "reverse/ipv4": 1570,
-    "routed/ipv4": 1090,
-    "forward/ipv6": 1370,
-    "reverse/ipv6": 1560,
-    "routed/ipv6": 1060,
-    "slb-hit/ipv4/1000": 695,
-    "slb-hit/ipv4/1000000": 695,
-    "slb-hit/ipv6/1000": 695,
-    "slb-hit/ipv6/1000000": 695,
-    "slb-miss/ipv4/1000": 495,
-    "slb-miss/ipv4/1000000": 495,
-    "slb-miss/ipv6/1000": 510,
-    "slb-miss/ipv6/1000000": 510,
+    "forward/ipv4": 1310,
+    "reverse/ipv4": 1400,
+    "routed/ipv4": 985,
+    "forward/ipv6": 1270,
+    "reverse/ipv6": 1355,
+    "routed/ipv6": 925,
+    "slb-hit/ipv4/1000": 575,
+    "slb-hit/ipv4/1000000": 575,
+    "slb-hit/ipv6/1000": 565,
+    "slb-hit/ipv6/1000000": 565,
+    "slb-miss/ipv4/1000": 490,
+    "slb-miss/ipv4/1000000": 490,
+    "slb-miss/ipv6/1000": 490,
+    "slb-miss/ipv6/1000000": 490,
 }
 # What one more module that wants every packet and does nothing may add to "forward".
 IDLE_MODULE_LIMIT = 12
