@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Instructions that a packet costs, held below a limit: from receive to transmit, and in the balancer alone ("slb-").
+"""Instructions that a packet costs, held below a limit: from receive to transmit, in the door and in the balancer.
 
 Usage: instruction_test.py PACKET_COST      PACKET_COST: the program of that name, built for release
 
@@ -19,6 +19,8 @@ LIMITS = {
     "forward/ipv6": 1270,
     "reverse/ipv6": 1355,
     "routed/ipv6": 925,
+    "door/ipv4": 280,
+    "door/ipv6": 230,
     "slb-hit/ipv4/1000": 575,
     "slb-hit/ipv4/1000000": 575,
     "slb-hit/ipv6/1000": 565,

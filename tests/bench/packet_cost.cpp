@@ -1,7 +1,7 @@
 // Runs some hundred packets of each kind, each kind as a section that callgrind counts by itself: instructions a
-// packet, which repeat exactly. Through the seed's node: from receive to transmit. Through the balancer's worker alone
-// ("slb-"): hits and misses by the size of its table, a batch handed over to the batch decided. instruction_test.py
-// reads and judges.
+// packet, which repeat exactly. Through the seed's node: from receive to transmit. Through the door alone ("door").
+// Through the balancer's worker alone ("slb-"): hits and misses by the size of its table, a batch handed over to the
+// batch decided. instruction_test.py reads and judges.
 //
 // Start it with --instr-atstart=no --collect-atstart=no: tables are filled at full speed.
 // Prints one line a section, in order: its name and the number of packets in it. Nothing is counted outside of them.
@@ -9,6 +9,7 @@
 #include <string>
 
 #include "callgrind_section.h"
+#include "pipeline_bed.h"
 #include "seed_bed.h"
 #include "slb_bed.h"
 #include "trivet/batch.h"
@@ -45,6 +46,19 @@ bool count(SeedBed& bed, Kind kind, const std::string& name) {
   const std::uint64_t sent = out.sent() - before;
   report(name, sent);
   return sent == std::uint64_t{rounds} * Batch::capacity;
+}
+
+const char* door_alone(Family family) {
+  DoorBed bed(family);
+  for (int i = 0; i < warm_up; ++i) bed.run();
+  const std::string name = family == Family::ipv4 ? "door/ipv4" : "door/ipv6";
+  {
+    const Section section(name);
+    const Collect collect;
+    for (int i = 0; i < rounds; ++i) bed.run();
+  }
+  report(name, std::uint64_t{rounds} * Batch::capacity);
+  return bed.lets_in() ? nullptr : "the door refuses a frame";
 }
 
 const char* slb_alone(Family family, std::uint32_t established) {
@@ -89,6 +103,7 @@ int run() {
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     const char* wrong = seed(family, false);
     if (wrong == nullptr) wrong = seed(family, true);
+    if (wrong == nullptr) wrong = door_alone(family);
     for (const std::uint32_t established : {1'000U, 1'000'000U}) {
       if (wrong == nullptr) wrong = slb_alone(family, established);
     }
