@@ -106,8 +106,7 @@ bool BalancerWorker::look_up(const Packet& packet, const Address& source, const 
                              Lookup<Address>& lookup) noexcept {
   gather(packet, source, destination, lookup.facts);
   engine_->classify(lookup);
-  if (lookup.direction == Direction::neither) return false;
-  return true;
+  return lookup.direction != Direction::neither;
 }
 
 void BalancerWorker::process(Batch& batch) noexcept {

@@ -174,8 +174,10 @@ struct ForwardingState::Index {
       few.push_back({words_of(prefix.address), route_length(family, prefix.length).mask, prefix.length,
                      static_cast<std::uint32_t>(i)});
     }
-    // Of equal prefixes the first one counts.
-    std::ranges::stable_sort(few, std::greater{}, &FewRoute::length);
+    std::ranges::sort(few, [](const FewRoute& one, const FewRoute& other) {
+      // Of equal prefixes the first one counts.
+      return one.length != other.length ? one.length > other.length : one.position < other.position;
+    });
     return few;
   }
 
