@@ -1,8 +1,11 @@
 // What passes between the control thread and one worker: bounded rings of slots that are made once.
 //
-// worker -> control   punted packets (urgent and normal, copied), messages of modules' workers, neighbours wanted and
-// used control -> worker   frames and IP packets to send, tasks Each ring that is full loses what does not fit; the one
-// who pushes counts it. Tasks are never lost: they wait.
+// From the worker: punted packets (urgent and normal, copied), messages of modules' workers, neighbours wanted and
+// used.
+//
+// From the control thread: frames and IP packets to send, tasks.
+//
+// Each ring that is full loses what does not fit; the one who pushes counts it. Tasks are never lost: they wait.
 //
 // Wake hooks: each side may set a hook that wakes the other (an eventfd; nothing in tests). It is called once when
 // something waits that the other side has not looked for yet, on the thread of the one who pushes.
