@@ -11,8 +11,6 @@
 #include <algorithm>
 #include <iostream>
 #include <map>
-#include <stop_token>
-#include <thread>
 
 #include "io_bench.h"
 
@@ -61,28 +59,24 @@ class Echo {
   std::thread thread_;
 };
 
-// Keeps the cores from falling asleep while it lives. Who is woken on a core that sleeps waits for the machine, on a
-// virtual one for its hypervisor, 50 us and more: that is a cost of neither forwarder, and only one that hands frames
-// to a thread of its own has to pay it.
-class Awake {
+// Keeps this thread, and those that it begins, on one core. To wake somebody on another one takes what the machine
+// wants, on a virtual one 50 us and more: a cost of neither forwarder, but only who hands frames to a thread of its own
+// pays it.
+class OneCore {
  public:
-  Awake() {
-    for (unsigned core = 0; core < std::thread::hardware_concurrency(); ++core) {
-      threads_.emplace_back([core](const std::stop_token& stop) {
-        cpu_set_t only;
-        CPU_ZERO(&only);
-        CPU_SET(core, &only);
-        // Gives way to everything at once.
-        const sched_param none{};
-        if (::sched_setaffinity(0, sizeof only, &only) != 0 || ::sched_setscheduler(0, SCHED_IDLE, &none) != 0) return;
-        while (!stop.stop_requested()) {
-        }
-      });
-    }
+  OneCore() {
+    cpu_set_t only;
+    CPU_ZERO(&only);
+    CPU_SET(static_cast<unsigned>(::sched_getcpu()), &only);
+    EXPECT_EQ(::sched_getaffinity(0, sizeof before_, &before_), 0);
+    EXPECT_EQ(::sched_setaffinity(0, sizeof only, &only), 0);
   }
+  OneCore(const OneCore&) = delete;
+  OneCore& operator=(const OneCore&) = delete;
+  ~OneCore() { ::sched_setaffinity(0, sizeof before_, &before_); }
 
  private:
-  std::vector<std::jthread> threads_;
+  cpu_set_t before_{};
 };
 
 // Median round trip in microseconds of datagrams that are sent one after the other.
@@ -133,8 +127,8 @@ INSTANTIATE_TEST_SUITE_P(Access, IoSpeed, testing::Values("raw", "xdp"),
                          [](const auto& parameter) { return std::string{parameter.param}; });
 
 TEST_P(IoSpeed, RoundTripAtLowLoad) {
+  const OneCore one_core;
   const Echo echo{lab_, "server"};
-  const Awake awake;
   lab_.run("node",
            "ip link add name br0 type bridge && ip link set br0 up && ip link set n0 master br0 && "
            "ip link set n1 master br0");
