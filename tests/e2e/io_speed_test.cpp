@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <iostream>
 #include <map>
+#include <optional>
 
 #include "io_bench.h"
 
@@ -126,25 +127,33 @@ class IoSpeed : public testing::TestWithParam<const char*> {
 INSTANTIATE_TEST_SUITE_P(Access, IoSpeed, testing::Values("raw", "xdp"),
                          [](const auto& parameter) { return std::string{parameter.param}; });
 
+// Judged on one core; where the threads are on any core, the machine's part is in the number, which is printed only.
 TEST_P(IoSpeed, RoundTripAtLowLoad) {
-  const OneCore one_core;
-  const Echo echo{lab_, "server"};
-  lab_.run("node",
-           "ip link add name br0 type bridge && ip link set br0 up && ip link set n0 master br0 && "
-           "ip link set n1 master br0");
-  ASSERT_TRUE(wait_for(
-      [&] { return lab_.try_run("node", "bridge link | grep -c 'state forwarding' | grep -q 2").status == 0; }));
-  const double kernel = best_round_trip(lab_, "client");
-  lab_.run("node", "ip link del br0");
-  Taken near{lab_, "node", "n0", GetParam()};
-  Taken far{lab_, "node", "n1", GetParam()};
-  ASSERT_TRUE(near.ok() && far.ok()) << near.problem() << far.problem();
-  const Forwarder forwarder{near.port(), far.port()};
   constexpr double most_added = 100;
-  const double ours = best_round_trip(lab_, "client", kernel + most_added);
-  std::cout << "round trip: kernel bridge " << kernel << " us, " << GetParam() << ' ' << ours << " us, added "
-            << ours - kernel << " us\n";
-  EXPECT_LT(ours - kernel, most_added) << "frames wait for something";
+  const std::string bridge =
+      "ip link add name br0 type bridge && ip link set br0 up && ip link set n0 master br0 && ip link set n1 master "
+      "br0";
+  for (const bool on_one_core : {true, false}) {
+    std::optional<OneCore> one_core;
+    if (on_one_core) one_core.emplace();
+    const Echo echo{lab_, "server"};
+    lab_.run("node", bridge);
+    ASSERT_TRUE(wait_for(
+        [&] { return lab_.try_run("node", "bridge link | grep -c 'state forwarding' | grep -q 2").status == 0; }));
+    const double kernel = best_round_trip(lab_, "client");
+    lab_.run("node", "ip link del br0");
+    Taken near{lab_, "node", "n0", GetParam()};
+    Taken far{lab_, "node", "n1", GetParam()};
+    ASSERT_TRUE(near.ok() && far.ok()) << near.problem() << far.problem();
+    const Forwarder forwarder{near.port(), far.port()};
+    const double ours =
+        on_one_core ? best_round_trip(lab_, "client", kernel + most_added) : best_round_trip(lab_, "client");
+    std::cout << "round trip " << (on_one_core ? "on one core" : "on any core") << ": kernel bridge " << kernel
+              << " us, " << GetParam() << ' ' << ours << " us, added " << ours - kernel << " us\n";
+    if (on_one_core) {
+      EXPECT_LT(ours - kernel, most_added) << "frames wait for something";
+    }
+  }
 }
 
 TEST_P(IoSpeed, FramesASecond) {

@@ -69,10 +69,14 @@ class Lab {
 
 }  // namespace trivet::e2e
 
+// Ends a test that cannot run here; where CI is set, that is a failure.
+#define TRIVET_CANNOT_RUN(why)                                                            \
+  do {                                                                                    \
+    if (std::getenv("CI") != nullptr) FAIL() << "end-to-end tests cannot run: " << (why); \
+    GTEST_SKIP() << "end-to-end tests are skipped: " << (why);                            \
+  } while (false)
+
 // First line of each test.
-#define TRIVET_NEEDS_LAB()                                                              \
-  if (const std::string why = ::trivet::e2e::why_no_lab(); !why.empty()) {              \
-    if (std::getenv("CI") != nullptr) FAIL() << "end-to-end tests cannot run: " << why; \
-    GTEST_SKIP() << "end-to-end tests are skipped: " << why;                            \
-  }                                                                                     \
+#define TRIVET_NEEDS_LAB()                                                                       \
+  if (const std::string why = ::trivet::e2e::why_no_lab(); !why.empty()) TRIVET_CANNOT_RUN(why); \
   static_assert(true)

@@ -115,11 +115,7 @@ def chart(axis, series, path):
     axes.tick_params(colors=INK)
     if len(series) > 1:
         axes.legend(frameon=False, labelcolor=INK, loc="upper left", bbox_to_anchor=(1, 1))
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(INK)
-    figure.tight_layout()
-    figure.savefig(path, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    page.save_chart(figure, axes, path)
     pyplot.close(figure)
 
 

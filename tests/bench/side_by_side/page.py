@@ -82,6 +82,15 @@ def verdict_line(verdict):
 
 # --- charts -------------------------------------------------------------------------------------------------------------
 
+def save_chart(figure, axes, path):
+    """Two axes only, and a file that is the same for the same numbers."""
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(INK)
+    figure.tight_layout()
+    figure.savefig(path, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+
+
 def chart(key, found, path):
     """Horizontal bars: medians, with the quartiles as whiskers."""
     import matplotlib  # of the group `bench` only: unit tests and whoever prints a table do without
@@ -108,11 +117,7 @@ def chart(key, found, path):
     axes.set_title(f"{measure.title}\n{measure.unit}, {'more' if measure.is_rate else 'less'} is better", color=INK,
                    fontsize=10)
     axes.tick_params(colors=INK)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(INK)
-    figure.tight_layout()
-    figure.savefig(path, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    save_chart(figure, axes, path)
     pyplot.close(figure)
 
 
