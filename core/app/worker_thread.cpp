@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -10,6 +11,8 @@
 #include <string>
 #include <system_error>
 #include <vector>
+
+#include "core/app/busy_poll.h"
 
 namespace trivet::core {
 
@@ -63,9 +66,14 @@ void WorkerThread::run() {
   static_cast<void>(::pthread_setname_np(::pthread_self(), ("worker " + std::to_string(worker_.number())).c_str()));
   std::vector<pollfd> fds;
   std::uint64_t version = ~worker_.ports_version();
+  BusyPoll busy_poll;
   while (!stopping_.load(std::memory_order_acquire)) {
-    const bool busy = worker_.run_once(clock_());
-    if (busy) continue;
+    const Time now = clock_();
+    const bool found = worker_.run_once(now);
+    if (busy_poll.look_again(now, found)) {
+      if (!found) ::sched_yield();
+      continue;
+    }
     if (version != worker_.ports_version()) {
       version = worker_.ports_version();
       fds.assign(1, pollfd{wake_fd_, POLLIN, 0});

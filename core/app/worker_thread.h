@@ -1,8 +1,8 @@
 // Runs one forwarding worker on a thread of its own: run_once() while there is work, else sleep in poll().
 //
-// Sleeps until a port is readable, the control thread or another worker wakes it, or the worker's own deadline. No
-// spinning. Workers wake each other: of several, all are made before the first is started, and all have ended before
-// the first is destroyed.
+// Sleeps until a port is readable, the control thread or another worker wakes it, or the worker's own deadline. Where
+// work has followed work closely it looks on for 50 us before it sleeps (busy_poll.h). Workers wake each other: of
+// several, all are made before the first is started, and all have ended before the first is destroyed.
 #pragma once
 
 #include <atomic>

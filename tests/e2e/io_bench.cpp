@@ -4,6 +4,7 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "core/app/busy_poll.h"
 #include "trivet/net/checksum.h"
 
 namespace trivet::e2e {
@@ -160,8 +162,15 @@ void Forwarder::run() {
     for (const int fd : port->poll_fds()) wanted.push_back({fd, POLLIN, 0});
   }
   constexpr int look_around_milliseconds = 20;
+  core::BusyPoll busy_poll;
   while (!stop_) {
-    if (move(a_, b_, true) + move(b_, a_, false) == 0) ::poll(wanted.data(), wanted.size(), look_around_milliseconds);
+    const Time now{std::chrono::steady_clock::now().time_since_epoch()};
+    const bool found = move(a_, b_, true) + move(b_, a_, false) != 0;
+    if (!busy_poll.look_again(now, found)) {
+      ::poll(wanted.data(), wanted.size(), look_around_milliseconds);
+    } else if (!found) {
+      ::sched_yield();
+    }
   }
 }
 
