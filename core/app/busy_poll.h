@@ -1,9 +1,9 @@
 // Whether a worker that has run out of work looks again, or sleeps.
 //
 // To wake a thread takes 5 us, and 50 us and more where its core has gone idle below a hypervisor. A frame that comes
-// while the worker still looks does not wait for that. So the worker looks on for a short while after the last work, but
-// only where this has been worth it of late: where the next work has mostly come within that while, or so soon after
-// the worker had gone to sleep that it would have. Decision record 16 has the numbers. Thread: the worker's.
+// while the worker still looks does not wait for that. So the worker looks on for a short while after the last work,
+// but only where this has been worth it of late: where the next work has mostly come within that while, or so soon
+// after the worker had gone to sleep that it would have. Decision record 16 has the numbers. Thread: the worker's.
 #pragma once
 
 #include "trivet/time.h"

@@ -133,7 +133,8 @@ TEST(BusyPoll, ReturnsAtOnceToRunAgainAfterWork) {
 
 // Whatever the traffic: what is looked for in vain stays a small part of what sleeping would have saved.
 TEST(BusyPoll, RandomTrafficLooksForLongOnlyWhereWorkIsFound) {
-  for (const auto mean : {microseconds{10}, microseconds{30}, microseconds{100}, microseconds{300}, microseconds{1000}}) {
+  for (const auto mean :
+       {microseconds{10}, microseconds{30}, microseconds{100}, microseconds{300}, microseconds{1000}}) {
     SCOPED_TRACE(mean.count());
     Worker worker;
     std::mt19937_64 generator{7};
