@@ -11,7 +11,7 @@ from bench_lab import (BALANCER, BRIDGED, BULK, CLIENTS, MORE_TARGETS, PORTS, SE
                        TARGETS, UDP, WAYS, WEB)
 from seed_lab import LabError, run, wait_until
 
-ALL = ("pps", "bulk", "requests", "connections", "busy", "memory")
+ALL = ("round_trip", "pps", "bulk", "requests", "connections", "busy", "memory")
 
 
 def behind(sessions):
@@ -149,7 +149,7 @@ class Forwarding(Contender):
 class Bridge(Contender):
     name = "bridge"
     title = "kernel, bridge"
-    measures = ("bulk",)
+    measures = ("round_trip", "bulk")
     balances = False
     address, web, bulk, udp = BRIDGED["t1"], TARGET_WEB, TARGET_BULK, TARGET_UDP
 

@@ -23,6 +23,7 @@ class Measure:
 
 
 MEASURES = {measure.key: measure for measure in (
+    Measure("round_trip", "Round trip at low load: a request and its answer, one after the other", "us", 1e-6, False),
     Measure("pps", "Small UDP packets, at most 0.1 % lost", "Mpps", 1e6, True,
             "Trivet has one core more: the kernel forwards on the sender's core, Trivet's daemon on a second one."),
     Measure("bulk", "Bulk TCP, one connection", "Gbit/s", 1e9, True),
@@ -135,14 +136,28 @@ def ratio(found, key, contender, other):
     return one.median / two.median if one and two and two.median > 0 else None
 
 
-def ratios(runs, key, contender, other):
-    """Summary of the ratios of the rounds, each within its round; None where no round has both."""
+def added(found, key, contender, other):
+    """The difference of the medians; None where one of them is missing."""
+    one, two = found.get(key, {}).get(contender), found.get(key, {}).get(other)
+    return one.median - two.median if one and two else None
+
+
+def by_round(runs, key, contender, other, compare):
+    """Summary of compare(contender's, other's) of the rounds, each within its round; None where no round has both."""
     values = {}
     for run in runs:
         if run.get(key) is not None:
             values[run["round"], run["contender"]] = run[key]
-    return summary([value / values[number, other] for (number, name), value in values.items()
+    return summary([compare(value, values[number, other]) for (number, name), value in values.items()
                     if name == contender and values.get((number, other), 0) > 0])
+
+
+def ratios(runs, key, contender, other):
+    return by_round(runs, key, contender, other, lambda one, two: one / two)
+
+
+def differences(runs, key, contender, other):
+    return by_round(runs, key, contender, other, lambda one, two: one - two)
 
 
 # --- targets ------------------------------------------------------------------------------------------------------------
@@ -154,29 +169,44 @@ class Target:
     other: str
     least: float = None  # the ratio must be at least this
     below: float = None  # or below this
+    most_added: float = None  # or the difference at most this
+
+    def text_of(self, value):
+        """A ratio as it is; a difference in the measure's unit."""
+        if self.most_added is None:
+            return f"{value:.2f}"
+        measure = MEASURES[self.measure]
+        return f"{value / measure.scale:+.0f} {measure.unit}"
+
+    @property
+    def bound(self):
+        if self.most_added is not None:
+            return f"at most {self.text_of(self.most_added)}"
+        return f"at least {self.least:g}" if self.least is not None else f"below {self.below:g}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
     target: Target
-    ratio: float  # of the medians, or None
-    rounds: Summary = None  # of the ratios of the rounds
+    value: float  # ratio or difference of the medians, or None
+    rounds: Summary = None  # of those of the rounds
 
     @property
     def word(self):
-        if self.ratio is None:
+        if self.value is None:
             return NOT_MEASURED
-        if self.target.least is not None:
-            return "met" if self.ratio >= self.target.least else "missed"
-        return "met" if self.ratio < self.target.below else "missed"
-
-    @property
-    def bound(self):
-        return f"at least {self.target.least:g}" if self.target.least is not None else f"below {self.target.below:g}"
+        if self.target.most_added is not None:
+            is_met = self.value <= self.target.most_added
+        elif self.target.least is not None:
+            is_met = self.value >= self.target.least
+        else:
+            is_met = self.value < self.target.below
+        return "met" if is_met else "missed"
 
 
 def targets():
-    result = [Target("pps", "raw", "nft", least=1.4), Target("pps", "xdp", "nft", least=1.1),
+    result = [Target("round_trip", ours, "bridge", most_added=40e-6) for ours in ("raw", "xdp")]
+    result += [Target("pps", "raw", "nft", least=1.4), Target("pps", "xdp", "nft", least=1.1),
               Target("bulk", "raw", "bridge", least=0.75)]
     for ours in ("raw", "xdp"):
         result += [Target("requests", ours, "haproxy", least=1.5), Target("requests", ours, "nginx", least=1.5),
@@ -186,10 +216,15 @@ def targets():
     return result
 
 
+def verdict(target, found, runs):
+    medians, rounds = (ratio, ratios) if target.most_added is None else (added, differences)
+    asked = (target.measure, target.contender, target.other)
+    return Verdict(target, medians(found, *asked), rounds(runs, *asked))
+
+
 def verdicts(runs):
     found = summaries(runs)
-    return [Verdict(target, ratio(found, target.measure, target.contender, target.other),
-                    ratios(runs, target.measure, target.contender, target.other)) for target in targets()]
+    return [verdict(target, found, runs) for target in targets()]
 
 
 def conclusion(judged, problems=()):

@@ -110,6 +110,11 @@ class RatiosOfRounds(unittest.TestCase):
         runs = [{"contender": "raw", "round": 1, "pps": 2}, {"contender": "nft", "round": 2, "pps": 1}]
         self.assertIsNone(figures.ratios(runs, "pps", "raw", "nft"))
 
+    def test_differences_likewise(self):
+        runs = [{"contender": name, "round": number, "pps": value} for number, raw, nft in ((1, 2, 1), (2, 20, 10), (3, 9, 3))
+                for name, value in (("raw", raw), ("nft", nft))]
+        self.assertEqual(figures.differences(runs, "pps", "raw", "nft"), figures.Summary(3, 6, 3.5, 8))
+
 
 def runs_with(**ratios):
     """Runs in which Trivet is so much of each other in a measure."""
@@ -138,17 +143,25 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self.words(runs_with(memory=1.0))["memory", "xdp", "nft"], "missed")
         self.assertEqual(self.words(runs_with(busy=1.0))["busy", "raw", "nginx"], "missed")
 
+    def test_a_difference_is_met_up_to_its_bound(self):
+        for added, word in ((0, "met"), (40e-6, "met"), (41e-6, "missed")):
+            runs = [{"contender": name, "round": 1, "round_trip": 60e-6 + (added if name == "raw" else 0)}
+                    for name in ("raw", "bridge")]
+            self.assertEqual(self.words(runs)["round_trip", "raw", "bridge"], word, added)
+        line = page.verdict_line(figures.verdicts(runs)[0])
+        self.assertEqual(line[2:], ("+41 us", "+41 us - +41 us", "at most +40 us", "missed"))
+
     def test_what_is_not_measured_is_not_met(self):
         self.assertEqual(set(self.words([]).values()), {figures.NOT_MEASURED})
 
     def test_the_last_line_says_what_came_of_it(self):
-        values = {"pps": 2, "bulk": 2, "requests": 2, "busy": 0.5, "memory": 0.5}
+        values = {"round_trip": 1, "pps": 2, "bulk": 2, "requests": 2, "busy": 0.5, "memory": 0.5}
         good = runs_with(**values)
-        self.assertEqual(figures.conclusion(figures.verdicts(good)), (0, "BENCH PASSED: 19 of 19 targets met"))
+        self.assertEqual(figures.conclusion(figures.verdicts(good)), (0, "BENCH PASSED: 21 of 21 targets met"))
         status, text = figures.conclusion(figures.verdicts(runs_with(**{**values, "pps": 1.2})))
-        self.assertEqual((status, text), (1, "BENCH MISSED: 18 of 19 targets met, 1 missed"))
+        self.assertEqual((status, text), (1, "BENCH MISSED: 20 of 21 targets met, 1 missed"))
         status, text = figures.conclusion(figures.verdicts(good), ["interrupted by SIGINT"])
-        self.assertEqual((status, text), (1, "BENCH FAILED: interrupted by SIGINT (19 of 19 targets met)"))
+        self.assertEqual((status, text), (1, "BENCH FAILED: interrupted by SIGINT (21 of 21 targets met)"))
 
 
 WRK = """Running 2s test @ http://10.0.0.100:8080/
@@ -220,7 +233,7 @@ class Page(unittest.TestCase):
         self.assertIn("| Small UDP packets, at most 0.1 % lost | Trivet, access raw to kernel, nftables DNAT | 1.20 | "
                       "1.20 - 1.20 | at least 1.4 | **missed** |", text)
         self.assertIn("| 1.50 | 1.50 - 1.50 | at least 1.1 | met |", text)
-        self.assertIn("**Targets: 1 met, 3 missed, 15 not measured.**", text)
+        self.assertIn("**Targets: 1 met, 3 missed, 17 not measured.**", text)
         self.assertIn("round 3, nginx, stream: no answer", text)
         self.assertIn("![Small UDP packets, at most 0.1 % lost](performance/pps.svg)", text)
         self.assertIn("| `seed/mixed/ipv6/100000` | 51.5 | 321 | 19.40 |", text)

@@ -37,9 +37,13 @@ def iperf3_command(contender):
     return ["iperf3", "-c", contender.address, "-p", str(contender.bulk), "-t", str(BULK_SECONDS), "-J"]
 
 
-def wrk_command(contender, closing):
-    return ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{SECONDS}s", "--latency",
+def wrk_command(contender, closing=False, connections=CONNECTIONS, seconds=SECONDS):
+    return ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency",
             *(["-H", "Connection: close"] if closing else []), f"http://{contender.address}:{contender.web}/"]
+
+
+def round_trip_command(contender):
+    return wrk_command(contender, connections=1, seconds=1)
 
 
 def paced_command(contender):
@@ -94,8 +98,14 @@ def bulk(lab, contender):
         raise LabError(f"{contender.name}: iperf3: {error}") from error
 
 
+def round_trip(lab, contender):
+    _, p50, _, wrong = figures.read_wrk(lab.exec("client", *round_trip_command(contender)).stdout)
+    trivial(wrong, f"{contender.name}: wrk, one connection")
+    return {"round_trip": p50}
+
+
 def requests(lab, contender):
-    rate, p50, p99, wrong = figures.read_wrk(lab.exec("client", *wrk_command(contender, closing=False)).stdout)
+    rate, p50, p99, wrong = figures.read_wrk(lab.exec("client", *wrk_command(contender)).stdout)
     trivial(wrong, f"{contender.name}: wrk")
     return {"requests": rate, "requests_p50": p50, "requests_p99": p99}
 
@@ -147,5 +157,6 @@ def memory(lab, contender):
     return {"memory": (after - before) / held}
 
 
-TRAFFIC = {"pps": pps, "bulk": bulk, "requests": requests, "busy": busy, "connections": connections}  # in this order
+TRAFFIC = {"round_trip": round_trip, "pps": pps, "bulk": bulk, "requests": requests, "busy": busy,
+           "connections": connections}  # in this order
 FRESH = {"memory": memory}  # on a balancer that has seen nothing yet

@@ -13,7 +13,7 @@ import measures
 # Both are readable on white and on black.
 INK = "#7d8590"
 OURS, OTHERS = "#2f81f7", "#a371f7"
-CHARTS = ("pps", "bulk", "requests", "requests_p99", "connections", "connections_p99", "busy", "memory")
+CHARTS = ("round_trip", "pps", "bulk", "requests", "requests_p99", "connections", "connections_p99", "busy", "memory")
 TITLES = {contender.name: contender.title for contender in contenders.CONTENDERS}
 
 
@@ -75,9 +75,9 @@ def terminal_table(found):
 def verdict_line(verdict):
     target = verdict.target
     text = f"{TITLES[target.contender]} to {TITLES[target.other]}"
-    share = "-" if verdict.ratio is None else f"{verdict.ratio:.2f}"
-    spread = f"{verdict.rounds.low:.2f} - {verdict.rounds.high:.2f}" if verdict.rounds else "-"
-    return figures.MEASURES[target.measure].title, text, share, spread, verdict.bound, verdict.word
+    share = "-" if verdict.value is None else target.text_of(verdict.value)
+    spread = f"{target.text_of(verdict.rounds.low)} - {target.text_of(verdict.rounds.high)}" if verdict.rounds else "-"
+    return figures.MEASURES[target.measure].title, text, share, spread, target.bound, verdict.word
 
 
 # --- charts -------------------------------------------------------------------------------------------------------------
@@ -138,8 +138,9 @@ def how(settings):
     with open(os.path.join(bench_lab.HERE, "how.md"), encoding="utf-8") as file:
         return file.read().format(
             flood=flood, many=many, bulk=command_text(measures.iperf3_command(raw), "build"),
-            requests=command_text(measures.wrk_command(raw, False), "build"),
-            connections=command_text(measures.wrk_command(raw, True), "build"),
+            requests=command_text(measures.wrk_command(raw), "build"),
+            round_trip=command_text(measures.round_trip_command(raw), "build"),
+            connections=command_text(measures.wrk_command(raw, closing=True), "build"),
             paced=command_text(measures.paced_command(raw), "build"), bursts=figures.BURSTS, flows=measures.FLOWS,
             rate=measures.RATE, idle=measures.IDLE, rounds=settings["rounds"]).strip()
 
@@ -175,7 +176,7 @@ def markdown(results, charts, notes, growth=""):
     if loud:
         lines += [f"{loud} of {len(results['runs'])} turns began while the machine was busy with something else.", ""]
     lines += ["## Targets", "",
-              "Ratios of the medians of this run; the quartiles are those of the ratios within each round.", "",
+              "Ratios of the medians of this run (with a sign: differences); the quartiles are those within each round.", "",
               "| measure | of | ratio | quartiles | target | |", "|---|---|---:|---:|---|---|"]
     for verdict in judged:
         title, text, share, spread, bound, word = verdict_line(verdict)

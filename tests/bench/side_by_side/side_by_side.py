@@ -246,11 +246,11 @@ def main():
         page.write(results, folder)
         print(f"\nPage and charts: {os.path.join(folder, 'performance.md')}")
     judged = [verdict for verdict in figures.verdicts(results["runs"]) if is_asked(verdict.target, options)]
-    say("Targets (ratios of medians; quartiles of the ratios within the rounds)")
+    say("Targets (ratios of medians, with a sign: differences; quartiles of those within the rounds)")
     for verdict in judged:
         title, text, share, spread, bound, word = page.verdict_line(verdict)
         colour = GREEN if word == "met" else RED
-        print(f"   {colour}{word:<13}{PLAIN}{share:>7}  {spread:<14}{bound:<15}{text}: {title}")
+        print(f"   {colour}{word:<13}{PLAIN}{share:>7}  {spread:<18}{bound:<17}{text}: {title}")
     for problem in results["problems"]:
         print(f"{RED}Problem: {problem}{PLAIN}")
     count = len(results["problems"])
