@@ -305,7 +305,10 @@ http {{
 
     def start_agents(self):
         for host in ("t1", "t2"):
-            self.popen(f"agent-{host}", host, os.path.join(self.build, "bin", "bngagent"), "-6", "10000")
+            self.start_agent(host)
+
+    def start_agent(self, host):
+        self.popen(f"agent-{host}", host, os.path.join(self.build, "bin", "bngagent"), "-6", "10000")
 
     # --- nodes ------------------------------------------------------------------------------------------------------
 

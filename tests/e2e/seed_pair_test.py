@@ -43,6 +43,18 @@ class A_SeedPair(Transfers):  # 150 s
             wait_until(lambda: self.lab.targets_up(node) == 2, 15, f"{node} sees both targets up")
             self.assertEqual(self.lab.show(node, "gateway")["health"], "up")
 
+    def test_03_a_target_without_its_agent_gets_no_requests(self):
+        self.lab.stop("agent-t1")
+        try:
+            for node in NODES:
+                wait_until(lambda: self.lab.targets_up(node) == 1, 15, f"{node} sees t1 down")
+            self.assertTrue(self.ping("client", "2001:db8:ffff::1:1"), "only the agent is gone")
+            self.assertEqual(collections.Counter(self.lab.fetch() for _ in range(10)), {"t2": 10})
+        finally:
+            self.lab.start_agent("t1")
+        for node in NODES:
+            wait_until(lambda: self.lab.targets_up(node) == 2, 15, f"{node} sees t1 up again")
+
     def test_04_requests_reach_both_targets_and_come_back_from_the_service(self):
         for host in ("client", "outside"):
             answers = collections.Counter(self.lab.fetch(host) for _ in range(12))
