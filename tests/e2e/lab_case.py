@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
 from captures import CHANGE, Roles  # noqa: E402
-from seed_lab import NODES, SERVER, SERVICE, SeedLab, hold, run, wait_until  # noqa: E402
+from seed_lab import NODES, SERVER, SERVICE, LabError, SeedLab, hold, namespaces, run, wait_until  # noqa: E402
 
 CONFIGS = {node: os.path.join(ROOT, "examples", f"{node}.conf") for node in NODES}
 
@@ -174,6 +174,34 @@ class Holder:
         self.process.stdin.write(f"{command}\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
+
+
+class Story:
+    """A program that tells what it does while it runs, in a laboratory of its own."""
+
+    def __init__(self, test, *words):
+        self.process = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        test.addCleanup(self.process.stdout.close)
+        test.addCleanup(self.process.wait)
+        test.addCleanup(self.process.kill)
+        self.text = ""
+
+    def read_until(self, words):
+        """What it says is read until these words have been said. LabError when it ends without them."""
+        while words not in self.text:
+            character = self.process.stdout.read(1)
+            if not character:
+                raise LabError(f"it has ended without {words!r}:\n{self.text}")
+            self.text += character
+
+    def end(self):
+        """(exit status, last line), when it has ended."""
+        self.text += self.process.stdout.read()
+        return self.process.wait(timeout=30), self.text.strip().split("\n")[-1]
+
+    def namespaces(self):
+        """Its own, as far as there are any left."""
+        return [name for name in namespaces() if name.startswith(f"tv{self.process.pid}-")]
 
 
 def main():

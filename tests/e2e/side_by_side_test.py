@@ -2,15 +2,13 @@
 """The laboratory of scripts/bench.sh: contenders do what they are measured for, faults are seen, nothing is left."""
 
 import os
-import re
 import signal
-import subprocess
 import sys
 import unittest
 
 import lab_case
-from lab_case import main
-from seed_lab import LabError, namespaces
+from lab_case import Story, main
+from seed_lab import LabError
 
 FOLDER = os.path.join(lab_case.ROOT, "tests", "bench", "side_by_side")
 sys.path.insert(0, FOLDER)
@@ -84,21 +82,13 @@ table ip balance {{
 
 class B_Interruption(unittest.TestCase):  # 60 s
     def test_1_it_ends_with_a_verdict_and_leaves_nothing(self):
-        process = subprocess.Popen([sys.executable, os.path.join(FOLDER, "side_by_side.py"), "--rounds", "1", "--only", "raw",
-                                    "--only", "bulk"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        text = ""
-        while "round 1, Trivet" not in text:
-            character = process.stdout.read(1)
-            self.assertTrue(character, text)
-            text += character
-        process.send_signal(signal.SIGINT)
-        text += process.stdout.read()
-        self.assertEqual(process.wait(timeout=30), 1)
-        self.assertRegex(text.strip().split("\n")[-1], r"BENCH FAILED: interrupted by SIGINT")
-        self.assertEqual([name for name in namespaces() if re.match(rf"tv{process.pid}-", name)], [])
+        bench = Story(self, os.path.join(FOLDER, "side_by_side.py"), "--rounds", "1", "--only", "raw", "--only", "bulk")
+        bench.read_until("round 1, Trivet")
+        bench.process.send_signal(signal.SIGINT)
+        status, last = bench.end()
+        self.assertEqual(status, 1)
+        self.assertRegex(last, r"BENCH FAILED: interrupted by SIGINT")
+        self.assertEqual(bench.namespaces(), [])
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ void remove(SectionView& view, const std::string& key) {
   std::erase_if(view.parameters, [&](const ParameterView& parameter) { return parameter.name == key; });
 }
 
-TEST(VrrpConfig, ReadsTheExamplePair) {
+TEST(VrrpConfig, ReadsAViewLikeThatOfTheExamplePair) {
   Problems problems;
   const Config config = read_config(pair_view(), problems);
   EXPECT_TRUE(problems.list().empty());
