@@ -1,4 +1,5 @@
-// Golden bytes of every frame that the module sends.
+// The frames that the module sends: each format as golden bytes, computed by a separate script from RFC 826, 2236,
+// 2710, 3376, 3810, 4861 and 8200, not by the code under test; their variants beside it.
 #include "arp/frames.h"
 
 #include <gmock/gmock.h>
@@ -148,6 +149,53 @@ TEST_F(FramesTest, MldVersion1ReportAsBytes) {
                         "ff 02 00 00 00 00 00 00 00 00 00 00 00 00 00 09 "
                         "3a 00 05 02 00 00 01 00 "
                         "83 00 81 13 00 00 00 00 ff 02 00 00 00 00 00 00 00 00 00 00 00 00 00 09 "));
+}
+
+TEST_F(FramesTest, UnsolicitedAdvertisementAndDuplicateAddressDetectionAsBytes) {
+  const Announcement mine{1, virtual6, ip6("2001:db8::2:3"), AddressScope::master, true};
+  EXPECT_FRAME_EQ(announcement_frame({mine, AnnouncementKind::announce}, true),
+                  bytes("333300000001 00005e000240 86dd 60000000 0020 3a ff"
+                        "20010db8000000000000000000020003 ff020000000000000000000000000001"
+                        "88 00 1ae3 a0000000 20010db8000000000000000000020003 02 01 00005e000240"));
+  const Announcement wanted{1, client, ip6("2001:db8::2:1"), AddressScope::own, false};
+  EXPECT_FRAME_EQ(announcement_frame({wanted, AnnouncementKind::probe}, true),
+                  bytes("3333ff020001 02000000010a 86dd 60000000 0018 3a ff"
+                        "00000000000000000000000000000000 ff0200000000000000000001ff020001"
+                        "87 00 4ce9 00000000 20010db8000000000000000000020001"));
+}
+
+TEST_F(FramesTest, SolicitationsAsBytes) {
+  EXPECT_FRAME_EQ(*solicitation_frame(*master, {1, ip6("2001:db8::9")}, 3, std::nullopt),
+                  bytes("3333ff000009 020000000003 86dd 60000000 0020 3a ff"
+                        "20010db8000000000000000000020001 ff0200000000000000000001ff000009"
+                        "87 00 1c15 00000000 20010db8000000000000000000000009 01 01 020000000003"));
+  EXPECT_FRAME_EQ(*solicitation_frame(*master, {1, ip6("2001:db8::9")}, 3, client),
+                  bytes("02000000010a 020000000003 86dd 60000000 0020 3a ff"
+                        "20010db8000000000000000000020001 20010db8000000000000000000000009"
+                        "87 00 ec60 00000000 20010db8000000000000000000000009 01 01 020000000003"));
+  EXPECT_FRAME_EQ(*solicitation_frame(*master, {1, ip4("10.0.0.9")}, 3, std::nullopt),
+                  bytes("ffffffffffff 020000000003 0806 0001 0800 06 04 0001 020000000003 0a000001"
+                        "000000000000 0a000009"));
+}
+
+TEST_F(FramesTest, MldVersion2ReportsAndVersion1DoneAsBytes) {
+  const auto frame = [&](MembershipVersion version, MembershipRecord record) {
+    return *report_frame(*backup, report(version, record, ip6("ff02::9")));
+  };
+  const std::string to_routers =
+      "333300000016 020000000001 86dd 60000000 0024 00 01 fe80000000000000000000fffe000001"
+      "ff020000000000000000000000000016 3a00 05020000 0100 ";
+  const std::string group = "0000 ff020000000000000000000000000009";
+  EXPECT_FRAME_EQ(frame(MembershipVersion::current, MembershipRecord::joins),
+                  bytes(to_routers + "8f00 7101 0000 0001 04 00 " + group));
+  EXPECT_FRAME_EQ(frame(MembershipVersion::current, MembershipRecord::leaves),
+                  bytes(to_routers + "8f00 7201 0000 0001 03 00 " + group));
+  EXPECT_FRAME_EQ(frame(MembershipVersion::current, MembershipRecord::is_member),
+                  bytes(to_routers + "8f00 7301 0000 0001 02 00 " + group));
+  EXPECT_FRAME_EQ(frame(MembershipVersion::older, MembershipRecord::leaves),
+                  bytes("333300000002 020000000001 86dd 60000000 0020 00 01 fe80000000000000000000fffe000001"
+                        "ff020000000000000000000000000002 3a00 05020000 0100"
+                        "8400 801a 0000 0000 ff020000000000000000000000000009"));
 }
 
 TEST_F(FramesTest, IgmpVersion2ReportAndLeave) {

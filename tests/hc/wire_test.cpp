@@ -93,9 +93,9 @@ TEST(HcWire, SynCarriesTheLargestSegmentSizeOfItsFamily) {
   EXPECT_EQ(build_probe(port_probe(ProbeType::tcp, false)), from_hex("4500002c00004000400626c30a0000010a000009"
                                                                      "ee49 0050 01020304 00000000 6002 ffff 917d 0000"
                                                                      "020405b4"));
-  const ByteList packet = build_probe(port_probe(ProbeType::tcp, true));
-  ASSERT_EQ(packet.size(), 64U);
-  EXPECT_EQ(ByteList(packet.end() - 4, packet.end()), from_hex("020405a0"));
+  EXPECT_EQ(build_probe(port_probe(ProbeType::tcp, true)),
+            from_hex("60000000 0018 06 40 20010db8000000000000000000000001 20010db8000000000000000000000009"
+                     "ee49 0050 01020304 00000000 6002 ffff 4a1f 0000 020405a0"));
 }
 
 TEST(HcWire, AgentRequestIpv6) {
@@ -135,12 +135,16 @@ TEST(HcWire, UdpChecksumIsNeverSentAsZero) {
 }
 
 TEST(HcWire, SegmentHasNoPayloadAndAResetNoWindow) {
-  const ByteList reset =
-      build_segment({own4, far4, 61001, 80, 0x01020305, 0x0a0b0c0e, TcpHeader::rst | TcpHeader::ack});
-  ASSERT_EQ(reset.size(), 40U);
-  EXPECT_EQ(ByteList(reset.begin() + 20, reset.begin() + 36), from_hex("ee49 0050 01020305 0a0b0c0e 5014 0000"));
-  const ByteList ack = build_segment({own4, far4, 61001, 80, 0x01020305, 0x0a0b0c0e, TcpHeader::ack});
-  EXPECT_EQ(ByteList(ack.begin() + 32, ack.begin() + 36), from_hex("5010 ffff"));
+  const auto segment = [](const IpAddress& own, const IpAddress& far, std::uint8_t flags) {
+    return build_segment({own, far, 61001, 80, 0x01020305, 0x0a0b0c0e, flags});
+  };
+  const std::string ip = "4500 0028 0000 4000 40 06 26c7 0a000001 0a000009";
+  const std::string ip6 = "60000000 0014 06 40 20010db8000000000000000000000001 20010db8000000000000000000000009";
+  const std::string start = "ee49 0050 01020305 0a0b0c0e";
+  EXPECT_EQ(segment(own4, far4, TcpHeader::rst | TcpHeader::ack), from_hex(ip + start + "5014 0000 930d 0000"));
+  EXPECT_EQ(segment(own4, far4, TcpHeader::ack), from_hex(ip + start + "5010 ffff 9311 0000"));
+  EXPECT_EQ(segment(own6, far6, TcpHeader::rst | TcpHeader::ack), from_hex(ip6 + start + "5014 0000 4b9b 0000"));
+  EXPECT_EQ(segment(own6, far6, TcpHeader::ack), from_hex(ip6 + start + "5010 ffff 4b9f 0000"));
 }
 
 // The reply that a correct host makes of a request: addresses swapped, type changed; the checksum is not looked at

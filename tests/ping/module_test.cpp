@@ -274,6 +274,24 @@ TEST_F(PingTest, FragmentedIpv6RequestsAreAnsweredInFragmentsOfTheMtu) {
   }
 }
 
+TEST_F(PingTest, FragmentsOfAnAnswerAsBytes) {
+  node.inject(1, fragments(request6("2001:db8::9", "2001:db8::2:1", 1453), 1448, 99));
+  const auto sent = node.take_sent(1);
+  ASSERT_THAT(sent, SizeIs(2));
+  const auto headers = [&](std::size_t number) {
+    return testkit::Frame(sent[number].begin(), sent[number].begin() + 58);
+  };
+  const std::string addresses = "20010db8000000000000000000020001 20010db8000000000000000000000009";
+  EXPECT_EQ(headers(0), bytes("02000000010a 020000000001 86dd 60000000 05b0 2c 40" + addresses + "3a 00 0001"));
+  EXPECT_EQ(headers(1), bytes("02000000010a 020000000001 86dd 60000000 0015 2c 40" + addresses + "3a 00 05a8"));
+  const auto identification = [&](std::size_t number) {
+    return testkit::Frame(sent[number].begin() + 58, sent[number].begin() + 62);
+  };
+  EXPECT_EQ(identification(0), identification(1));
+  EXPECT_EQ(sent[0].size(), 14U + 1496U);
+  EXPECT_EQ(sent[1].size(), 14U + 61U);
+}
+
 TEST_F(PingTest, SmallFragmentsAreAnsweredInOnePacket) {
   node.inject(1, fragments(request6("2001:db8::9", "2001:db8::2:1", 100), 8, 99));
   EXPECT_THAT(node.take_sent(1), ElementsAre(IsFrame(eth(own, client) / ipv6("2001:db8::2:1", "2001:db8::9") /
