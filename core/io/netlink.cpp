@@ -34,7 +34,8 @@ RawMessage dump_request(std::uint16_t type) {
 // Calls `visit` with each attribute behind the message's fixed header of `header_bytes`.
 template <class Visit>
 void for_each_attribute(const nlmsghdr& message, std::size_t header_bytes, Visit visit) {
-  const auto* end = static_cast<const std::uint8_t*>(mnl_nlmsg_get_payload_tail(&message));
+  // Not libmnl's tail, which is rounded up beyond a message of odd length.
+  const auto* end = reinterpret_cast<const std::uint8_t*>(&message) + message.nlmsg_len;
   const auto* attribute = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(&message, header_bytes));
   while (mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const std::uint8_t*>(attribute)))) {
     visit(attribute);

@@ -119,5 +119,19 @@ TEST(ReportJson, BrokenAnswersAndCommandsAreErrorsNotCrashes) {
   EXPECT_EQ(decode_command(encode_command({"show", "vr rp"})), (std::vector<std::string>{"show", "vr rp"}));
 }
 
+TEST(ReportJson, CutAnywhereAnswersAndCommandsAreErrors) {
+  // In buffers of their own, so that the address sanitizer sees a read behind them.
+  const std::string report = encode_report(example());
+  for (std::size_t length = 0; length < report.size(); ++length) {
+    const std::vector<char> part(report.begin(), report.begin() + static_cast<std::ptrdiff_t>(length));
+    EXPECT_FALSE(decode_report({part.data(), part.size()}).has_value()) << length;
+  }
+  const std::string command = encode_command({"show", "sessions", "--server", "1"});
+  for (std::size_t length = 0; length < command.size(); ++length) {
+    const std::vector<char> part(command.begin(), command.begin() + static_cast<std::ptrdiff_t>(length));
+    EXPECT_FALSE(decode_command({part.data(), part.size()}).has_value()) << length;
+  }
+}
+
 }  // namespace
 }  // namespace trivet::core

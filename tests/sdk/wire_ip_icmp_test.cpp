@@ -171,6 +171,26 @@ TEST(IcmpErrors, AreReadWithTheFlowThatTheyAreAbout) {
   EXPECT_EQ(accepted.front(), 28U);
 }
 
+TEST(IcmpErrors, OfIpv6AreReadLikewiseAndCutAnywhereNothing) {
+  const Frame inner = ipv6("2001:db8::2", "2001:db8::9") / destination_options() / tcp(80, 40000) / payload_of(100);
+  const Frame message =
+      icmp(2, 0, 1400).build({.source = ip("2001:db8::1"), .destination = ip("2001:db8::2")}, nullptr, inner);
+  const auto error = parse_icmp_error(Family::ipv6, message);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->type, 2);
+  EXPECT_EQ(error->mtu, 1400U);
+  EXPECT_EQ(error->packet.source, ip("2001:db8::2"));
+  EXPECT_EQ(error->packet.destination_port, 40000);
+  const auto accepted =
+      accepted_lengths(message, [](const Frame& part) { return parse_icmp_error(Family::ipv6, part); });
+  EXPECT_EQ(accepted.front(), 48U) << "ICMPv6 and IPv6 headers";
+  for (const std::size_t length : accepted) {
+    const auto part =
+        parse_icmp_error(Family::ipv6, Frame(message.begin(), message.begin() + static_cast<std::ptrdiff_t>(length)));
+    EXPECT_EQ(part->packet.destination_port.has_value(), length >= 60) << length;
+  }
+}
+
 TEST(Quotes, AreWalkedThroughExtensionHeaders) {
   const auto behind_headers = parse_quoted(Frame(ipv6("2001:db8::2", "2001:db8::9") / hop_by_hop() /
                                                  destination_options() / fragment_header(0, true, 1) / udp(53, 1000)));
