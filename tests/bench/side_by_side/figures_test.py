@@ -221,6 +221,7 @@ class Page(unittest.TestCase):
                "versions": {"wrk": "4.1.0"}, "settings": {"rounds": 7, "files": 20000},
                "problems": ["round 3, nginx, stream: no answer"],
                "in_memory": [("seed/mixed/ipv6/100000", 51.5, 321.0, 19.4e6)],
+               "instructions": {"slb-hit/ipv4/1000": 300.4, "slb-hit/ipv6/1000": 290.6, "door/ipv6": 99},
                "runs": [{"contender": name, "round": number, "pps": rate * 1e6, "memory": 50}
                         for name, rate in (("raw", 1.2), ("xdp", 1.5), ("nft", 1.0)) for number in range(7)]}
 
@@ -237,6 +238,7 @@ class Page(unittest.TestCase):
         self.assertIn("round 3, nginx, stream: no answer", text)
         self.assertIn("![Small UDP packets, at most 0.1 % lost](performance/pps.svg)", text)
         self.assertIn("| `seed/mixed/ipv6/100000` | 51.5 | 321 | 19.40 |", text)
+        self.assertIn("| `door` | - | 99 |\n| `slb-hit/1000` | 300 | 291 |", text)
         self.assertIn("12 processes", text)
         self.assertIn("## Why\n\nBecause.", text)
         self.assertNotIn(page.bench_lab.ROOT, text)

@@ -145,17 +145,26 @@ def how(settings):
             rate=measures.RATE, idle=measures.IDLE, rounds=settings["rounds"]).strip()
 
 
-def memory_section(in_memory):
+def memory_section(in_memory, instructions):
     if not in_memory:
         return ""
     lines = ["## In memory", "",
              "The same code without any device: frames from memory through the whole chain of the seed pair (`seed/`), the "
-             "balancer alone (`slb/`), one thread. `build/bin/seed_bench` and `build/bin/slb_bench` print them. Instructions "
-             "are those of user space, and repeat where times do not; `-`: this machine does not let them be counted.", "",
+             "balancer alone (`slb/`), the door alone (`door/`), one thread. `build/bin/seed_bench`, `slb_bench` and "
+             "`pipeline_bench` print them. Instructions are those of user space; `-`: this machine does not let them be "
+             "counted while it runs.", "",
              "| benchmark | ns a packet | instructions | million a second |", "|---|---:|---:|---:|"]
-    for name, ns, instructions, rate in in_memory:
-        lines.append(f"| `{name}` | {ns:.1f} | {'-' if instructions is None else f'{instructions:.0f}'} | "
+    for name, ns, counted, rate in in_memory:
+        lines.append(f"| `{name}` | {ns:.1f} | {'-' if counted is None else f'{counted:.0f}'} | "
                      f"{'-' if rate is None else f'{rate / 1e6:.2f}'} |")
+    if instructions:
+        lines += ["", "Instructions a packet as callgrind counts them (`build/bin/packet_cost`; the same in each run, and held by "
+                  "the test `bench.instructions`): from receive to transmit, the balancer alone by the size of its table, the "
+                  "door alone.", "", "| packet | IPv4 | IPv6 |", "|---|---:|---:|"]
+        for name in sorted({name.replace("/ipv4", "").replace("/ipv6", "") for name in instructions}):
+            kind, _, size = name.partition("/")
+            numbers = [instructions.get("/".join(filter(None, (kind, family, size)))) for family in ("ipv4", "ipv6")]
+            lines.append(f"| `{name}` | " + " | ".join("-" if one is None else f"{one:.0f}" for one in numbers) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -203,7 +212,7 @@ def markdown(results, charts, notes, growth=""):
     lines += ["## How it is measured", "", "```"]
     lines += [line.rstrip() for line in bench_lab.__doc__.split("\n")[2:5]]
     lines += ["```", "", how(results["settings"]), ""]
-    section = memory_section(results["in_memory"])
+    section = memory_section(results["in_memory"], results.get("instructions"))
     lines += [section] if section else []
     lines += [growth.strip(), ""] if growth else []
     lines += [notes.strip(), ""] if notes else []

@@ -15,7 +15,10 @@ import time
 sys.dont_write_bytecode = True  # root's files have no place in the user's clone
 
 from bench_lab import ROOT, BenchLab  # noqa: E402
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "bench"))
 from contenders import CONTENDERS  # noqa: E402
+import callgrind_sections  # noqa: E402
 import figures  # noqa: E402
 import growth  # noqa: E402
 import measures  # noqa: E402
@@ -25,10 +28,12 @@ from seed_lab import SIGNALS, Interrupted, LabError, end_strays, interrupt, sign
 QUICK_ROUNDS = 2
 LONGEST = 11.5 * 60  # seconds of turns; what is not measured then stays so
 LONGEST_IN_MEMORY = 90  # seconds of one program
-IN_MEMORY = (("seed_bench", r"mixed/ipv./(100000|1000000|10000000)$|(hit_forward|with_idle_module)/ipv6/100000$|copy_alone|"
+IN_MEMORY = (("pipeline_bench", r"^door/"),
+             ("seed_bench", r"mixed/ipv./(100000|1000000|10000000)$|(hit_forward|with_idle_module)/ipv6/100000$|copy_alone|"
               r"new_sessions/ipv./1000000/"),
-             ("slb_bench", r"look_up/ipv./8000000$|new_sessions/ipv./1000000/"))
-QUICK_IN_MEMORY = (("seed_bench", r"mixed/ipv./100000$|copy_alone"), ("slb_bench", r"look_up/ipv./1000000$"))
+             ("slb_bench", r"(hit|miss)/ipv./(1000|1000000)$|look_up/ipv./8000000$|new_sessions/ipv./1000000/"))
+QUICK_IN_MEMORY = (("pipeline_bench", r"^door/"), ("seed_bench", r"mixed/ipv./100000$|copy_alone"),
+                   ("slb_bench", r"look_up/ipv./1000000$"))
 BOLD, GREEN, RED, PLAIN = ("\033[1m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("",) * 4
 
 
@@ -51,6 +56,7 @@ class Bench:
         self.runs = []
         self.problems = []
         self.in_memory = []
+        self.instructions = {}
         self.began = time.monotonic()
 
     def turns(self):
@@ -106,7 +112,7 @@ class Bench:
         print(f"{RED}{text}{PLAIN} ", end="", flush=True)
 
     def measure_memory(self):
-        """The benchmarks that need no network."""
+        """The benchmarks that need no network; and instructions, which callgrind counts alike on every machine."""
         for program, pattern in IN_MEMORY if self.rounds >= figures.FULL_ROUNDS else QUICK_IN_MEMORY:
             path = os.path.join(self.build, "bin", program)
             if not os.path.exists(path):
@@ -124,6 +130,11 @@ class Bench:
                 self.problems.append(f"{program} ended with {result.returncode}")
                 continue
             self.in_memory += figures.read_benchmark(result.stdout)
+        print("packet_cost ...", flush=True)
+        try:
+            self.instructions = callgrind_sections.measure(os.path.join(self.build, "bin", "packet_cost"))
+        except (SystemExit, OSError, subprocess.TimeoutExpired) as error:
+            self.problems.append(f"packet_cost: {error}")
 
     def results(self):
         return {"machine": page.machine(), "versions": page.versions(),
@@ -131,7 +142,7 @@ class Bench:
                              "idle": measures.IDLE, "flows": measures.FLOWS, "burst": measures.BURST,
                              "files": self.lab.files, "is_full": self.is_full},
                 "minutes": round((time.monotonic() - self.began) / 60, 1), "runs": self.runs,
-                "in_memory": self.in_memory, "problems": self.problems}
+                "in_memory": self.in_memory, "instructions": self.instructions, "problems": self.problems}
 
 
 def parse(words):
