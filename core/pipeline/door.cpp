@@ -1,11 +1,13 @@
 #include "core/pipeline/door.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <type_traits>
 
 #include "core/pipeline/vlan_tag.h"
 #include "trivet/net/checksum.h"
+#include "trivet/net/words.h"
 #include "trivet/wire/arp.h"
 #include "trivet/wire/headers.h"
 #include "trivet/wire/ip.h"
@@ -18,6 +20,18 @@ constexpr std::size_t largest_datagram = 65535;
 constexpr MacAddress all_hosts4{{0x01, 0x00, 0x5e, 0, 0, 1}};  // 224.0.0.1: joined by every host (RFC 1112 section 4)
 constexpr MacAddress all_nodes6{{0x33, 0x33, 0, 0, 0, 1}};     // ff02::1 (RFC 4291 section 2.8)
 
+// Bytes as a number in the machine's order: to compare and to sum, not to count with.
+template <class Word>
+Word load(const std::uint8_t* bytes) noexcept {
+  Word word = 0;
+  std::memcpy(&word, bytes, sizeof word);
+  return word;
+}
+
+// The number that load() makes of these.
+using EightBytes = std::array<std::uint8_t, 8>;
+constexpr std::uint64_t number_of(const EightBytes& bytes) noexcept { return std::bit_cast<std::uint64_t>(bytes); }
+
 // A MAC as a number: every frame compares several.
 std::uint64_t number_of(const MacAddress& mac) noexcept {
   std::uint32_t low = 0;
@@ -27,8 +41,12 @@ std::uint64_t number_of(const MacAddress& mac) noexcept {
   return (std::uint64_t{high} << 32U) | low;
 }
 
+bool has_virtual_macs(const RoleState& role) noexcept {
+  return role.role == Role::master && role.virtual_mac && role.vrid != 0;
+}
+
 bool is_virtual_mac(std::uint64_t mac, const RoleState& role) noexcept {
-  return role.role == Role::master && role.virtual_mac && role.vrid != 0 &&
+  return has_virtual_macs(role) &&
          (mac == number_of(vrrp_mac(Family::ipv4, role.vrid)) || mac == number_of(vrrp_mac(Family::ipv6, role.vrid)));
 }
 
@@ -40,14 +58,20 @@ bool is_for_us(const MacAddress& mac, const InterfaceView& interface, const Forw
   return mac.is_broadcast() || mac == all_hosts4 || mac == all_nodes6 || filter.has(interface.number, mac);
 }
 
+// Where the frame may be of several networks.
+template <class Address>
+[[gnu::noinline]] NetworkId network_by_source(const InterfaceView& interface, const VlanView& vlan,
+                                              const Address& source, const ForwardingState& state) noexcept {
+  const NetworkId number = state.network_of(source, interface.number, vlan.vlan);
+  return number != 0 ? number : vlan.networks.front();
+}
+
 // Null: an interface without networks.
 template <class Address>
 NetworkId network_of(const InterfaceView& interface, const VlanView* vlan, const Address& source,
                      const ForwardingState& state) noexcept {
   if (vlan == nullptr) return 0;
-  if (vlan->networks.size() == 1) return vlan->networks.front();
-  const NetworkId number = state.network_of(source, interface.number, vlan->vlan);
-  return number != 0 ? number : vlan->networks.front();
+  return vlan->networks.size() == 1 ? vlan->networks.front() : network_by_source(interface, *vlan, source, state);
 }
 
 bool is_broadcast(const Ipv4Address& address) noexcept { return address.is_broadcast(); }
@@ -56,17 +80,39 @@ bool is_broadcast(const Ipv6Address&) noexcept { return false; }
 // The header's length is a multiple of four. Nearly all have no options.
 bool has_right_sum(const std::uint8_t* header, std::size_t length) noexcept {
   if (length != sizeof(wire::Ipv4Header)) return internet_checksum({header, length}) == 0;
-  std::array<std::uint32_t, 5> words{};
-  static_assert(sizeof words == sizeof(wire::Ipv4Header));
-  std::memcpy(words.data(), header, sizeof words);
-  std::uint64_t sum = 0;
-  for (const std::uint32_t word : words) sum += word;
   // Words in the machine's order make the same sum with its bytes swapped (RFC 1071 section 2 (B)).
-  sum = (sum & 0xffffffffU) + (sum >> 32U);
-  sum = (sum & 0xffffU) + (sum >> 16U);
-  sum = (sum & 0xffffU) + (sum >> 16U);
-  sum = (sum & 0xffffU) + (sum >> 16U);
-  return sum == 0xffffU;
+  const auto first = load<std::uint64_t>(header);
+  const auto second = load<std::uint64_t>(header + 8);
+  std::uint64_t sum = first + second;
+  sum += static_cast<std::uint64_t>(sum < second);  // the carry goes round
+  const auto third = std::uint64_t{load<std::uint32_t>(header + 16)};
+  sum += third;
+  sum += static_cast<std::uint64_t>(sum < third);
+  // Each half added to the other, carry included: the upper one is the sum of both.
+  sum += std::rotl(sum, 32);
+  auto folded = static_cast<std::uint32_t>(sum >> 32U);
+  folded += std::rotl(folded, 16);
+  return folded >> 16U == 0xffffU;
+}
+
+// Where a partial checksum is to be, and whether segments can be cut, of a packet with these bounds and class bits.
+bool has_right_offload(const Packet& packet, std::size_t l3_offset, std::size_t length, PacketClass classes) noexcept {
+  if (packet.checksum == ChecksumState::partial) {
+    const std::size_t field = std::size_t{packet.checksum_start} + packet.checksum_offset;
+    if (packet.checksum_start < l3_offset || field + 2 > length) return false;
+  }
+  if (packet.segments == SegmentType::none) return true;
+  const PacketClass wanted = packet.segments == SegmentType::udp ? packet_class::udp : packet_class::tcp;
+  return packet.segment_size != 0 && classes.has_any(wanted) && !classes.has_any(packet_class::fragment);
+}
+
+// The bit of an own address, none of a foreign one.
+template <class Address>
+PacketClass own_class(const Address& destination, InterfaceId interface, const ForwardingState& state) noexcept {
+  const OwnAddress* own = state.find_address(destination);
+  // A link-local address is the node's on its own interface only.
+  if (own == nullptr || (own->interface != 0 && own->interface != interface)) return {};
+  return own->scope == AddressScope::own ? packet_class::own : packet_class::virtual_ip;
 }
 
 // One frame on its way through the checks.
@@ -97,7 +143,6 @@ class Examination {
   DoorDrop udp() noexcept;
   [[gnu::noinline]] DoorDrop icmp() noexcept;
   DoorDrop whole_message(PacketClass bit, DoorDrop reason) noexcept;
-  [[nodiscard]] DoorDrop offload() const noexcept;
 
   // Bytes from the layer 4 header to the end.
   [[nodiscard]] std::size_t left() const noexcept { return packet_.length - packet_.l4_offset; }
@@ -146,8 +191,8 @@ DoorDrop Examination::run() noexcept {
   } else if (packet_.ether_type == wire::ether_type::arp) {
     drop = arp();
   }
-  if (drop == DoorDrop::none) drop = offload();
   if (drop != DoorDrop::none) return drop;
+  if (!has_right_offload(packet_, packet_.l3_offset, packet_.length, classes_)) return DoorDrop::bad_offload;
   packet_.classes = classes_;
   return DoorDrop::none;
 }
@@ -314,11 +359,7 @@ DoorDrop Examination::addresses(const Address& source, const Address& destinatio
     return DoorDrop::none;
   }
   if (packet_.ethernet().destination.is_multicast()) return DoorDrop::group_frame;
-  const OwnAddress* own = state_.find_address(destination);
-  // A link-local address is the node's on its own interface only.
-  if (own != nullptr && (own->interface == 0 || own->interface == packet_.in_interface)) {
-    add(own->scope == AddressScope::own ? packet_class::own : packet_class::virtual_ip);
-  }
+  add(own_class(destination, packet_.in_interface, state_));
   return DoorDrop::none;
 }
 
@@ -394,15 +435,150 @@ DoorDrop Examination::whole_message(PacketClass bit, DoorDrop reason) noexcept {
   return DoorDrop::none;
 }
 
-DoorDrop Examination::offload() const noexcept {
-  if (packet_.checksum == ChecksumState::partial) {
-    const std::size_t field = std::size_t{packet_.checksum_start} + packet_.checksum_offset;
-    if (packet_.checksum_start < packet_.l3_offset || field + 2 > packet_.length) return DoorDrop::bad_offload;
+// True only for addresses that source and destination of a packet between two hosts may have; not for all of them.
+bool is_plainly_a_host(const Ipv4Address& address) noexcept {
+  const std::uint8_t first = address.bytes[0];
+  return first != 0 && first < 224 && first != 127;
+}
+bool is_plainly_a_host(const Ipv6Address& address) noexcept {
+  return load<std::uint64_t>(address.bytes.data()) != 0 && !address.is_multicast();
+}
+
+// The length of the TCP or UDP header; 0 where there is none of them, or something is wrong with it. `left`: bytes from
+// there to the end of the packet.
+std::size_t plain_l4_length(const std::uint8_t* header, std::uint8_t protocol, std::size_t left) noexcept {
+  if (protocol == wire::ip_protocol::tcp) {
+    if (left < sizeof(wire::TcpHeader)) return 0;
+    const std::size_t length = reinterpret_cast<const wire::TcpHeader*>(header)->header_length();
+    return length >= sizeof(wire::TcpHeader) && length <= left ? length : 0;
   }
-  if (packet_.segments == SegmentType::none) return DoorDrop::none;
-  const PacketClass wanted = packet_.segments == SegmentType::udp ? packet_class::udp : packet_class::tcp;
-  const bool fits = packet_.segment_size != 0 && classes_.has_any(wanted) && !classes_.has_any(packet_class::fragment);
-  return fits ? DoorDrop::none : DoorDrop::bad_offload;
+  if (protocol != wire::ip_protocol::udp || left < sizeof(wire::UdpHeader)) return 0;
+  const std::size_t length = reinterpret_cast<const wire::UdpHeader*>(header)->length;
+  return length >= sizeof(wire::UdpHeader) && length <= left ? sizeof(wire::UdpHeader) : 0;
+}
+
+// The straight way in for what nearly all frames are: untagged, to a MAC of this node, with a whole TCP or UDP packet
+// from a host to a host, without IPv4 options or IPv6 extension headers. It lets in only; what it does not know to be
+// right it leaves as it is, for an Examination to judge. So it may know less than that one, never more.
+//
+// Holds what all frames of a burst ask of the interface that they came in by.
+class StraightWay {
+ public:
+  StraightWay(InterfaceId number, const ForwardingState& state) noexcept;
+  [[nodiscard]] InterfaceId number() const noexcept { return number_; }
+  [[nodiscard]] const InterfaceView* interface() const noexcept { return interface_; }
+
+  // False: the packet is unchanged.
+  [[gnu::flatten]] bool lets_in(Packet& packet) noexcept {
+    if (packet.length < l3_at + sizeof(wire::Ipv4Header) + sizeof(wire::UdpHeader)) return false;
+    const std::uint64_t start = load<std::uint64_t>(packet.data) & start_bits;
+    if (start != macs_[0] && start != macs_[1] && start != macs_[2]) return false;
+    const std::uint16_t type = packet.ethernet().type;
+    if (type == wire::ether_type::ipv4) return lets_in_ipv4(packet);
+    return type == wire::ether_type::ipv6 && lets_in_ipv6(packet);
+  }
+
+ private:
+  static constexpr std::size_t l3_at = sizeof(wire::EthernetHeader);
+  // The destination MAC, and of the source the bit that only groups have.
+  static constexpr std::uint64_t start_bits = number_of(EightBytes{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0});
+  static constexpr std::uint64_t no_mac = ~start_bits;  // no frame starts like that
+
+  // What own_class() said of an address.
+  struct Destination {
+    AddressWords address;
+    PacketClass bits;
+  };
+
+  bool lets_in_ipv4(Packet& packet) noexcept;
+  bool lets_in_ipv6(Packet& packet) noexcept;
+  // `left`: bytes behind the layer 3 header, of which there are no more in the frame.
+  template <class Header>
+  bool lets_in_ip(Packet& packet, const Header& header, std::uint8_t protocol, std::size_t left) noexcept;
+
+  InterfaceId number_;
+  const ForwardingState* state_;
+  const InterfaceView* interface_;
+  const VlanView* untagged_ = nullptr;
+  bool has_several_networks_ = false;
+  NetworkId network_ = 0;  // of untagged frames, where it is not the source that decides
+  // The packets of a burst often go to the same address. None of them goes to that of zeros.
+  Destination last4_;
+  Destination last6_;
+  std::array<std::uint64_t, 3> macs_{no_mac, no_mac, no_mac};
+};
+
+StraightWay::StraightWay(InterfaceId number, const ForwardingState& state) noexcept
+    : number_(number), state_(&state), interface_(state.interface(number)) {
+  if (interface_ == nullptr) return;
+  untagged_ = interface_->find_vlan(0);
+  if (untagged_ != nullptr) network_ = untagged_->networks.front();
+  has_several_networks_ = untagged_ != nullptr && untagged_->networks.size() > 1;
+  const bool takes_untagged = untagged_ != nullptr || interface_->networks.empty();
+  if (!takes_untagged || interface_->mac.is_multicast()) return;
+  const auto start_of = [](const MacAddress& mac) {
+    EightBytes bytes{};
+    std::ranges::copy(mac.bytes, bytes.begin());
+    return number_of(bytes);
+  };
+  macs_[0] = start_of(interface_->mac);
+  if (!has_virtual_macs(state.role())) return;
+  macs_[1] = start_of(vrrp_mac(Family::ipv4, state.role().vrid));
+  macs_[2] = start_of(vrrp_mac(Family::ipv6, state.role().vrid));
+}
+
+inline bool StraightWay::lets_in_ipv4(Packet& packet) noexcept {
+  // No options; neither more fragments nor an offset.
+  constexpr std::uint64_t bits = number_of(EightBytes{0xff, 0, 0, 0, 0, 0, 0x3f, 0xff});
+  constexpr std::uint64_t plain = number_of(EightBytes{0x45, 0, 0, 0, 0, 0, 0, 0});
+  const std::uint8_t* const begin = packet.data + l3_at;
+  if ((load<std::uint64_t>(begin) & bits) != plain) return false;
+  const auto& header = *reinterpret_cast<const wire::Ipv4Header*>(begin);
+  // Of a total below the header's length this wraps round, and is too much for any frame.
+  const std::size_t left = std::size_t{header.total_length} - sizeof header;
+  if (left > packet.length - l3_at - sizeof header || !has_right_sum(begin, sizeof header)) return false;
+  return lets_in_ip(packet, header, header.protocol, left);
+}
+
+inline bool StraightWay::lets_in_ipv6(Packet& packet) noexcept {
+  const std::uint8_t* const begin = packet.data + l3_at;
+  const auto& header = *reinterpret_cast<const wire::Ipv6Header*>(begin);
+  if (packet.length < l3_at + sizeof header || *begin >> 4U != 6) return false;
+  const std::size_t left = header.payload_length;
+  if (left > packet.length - l3_at - sizeof header) return false;
+  return lets_in_ip(packet, header, header.next_header, left);
+}
+
+template <class Header>
+inline bool StraightWay::lets_in_ip(Packet& packet, const Header& header, std::uint8_t protocol,
+                                    std::size_t left) noexcept {
+  if (!is_plainly_a_host(header.source) || !is_plainly_a_host(header.destination)) return false;
+  constexpr bool is_v4 = std::is_same_v<Header, wire::Ipv4Header>;
+  constexpr std::size_t l4_at = l3_at + sizeof header;
+  const std::size_t l4_length = plain_l4_length(packet.data + l4_at, protocol, left);
+  if (l4_length == 0) return false;
+  const PacketClass classes = packet_class::all | (is_v4 ? packet_class::ipv4 : packet_class::ipv6) |
+                              (protocol == wire::ip_protocol::tcp ? packet_class::tcp : packet_class::udp);
+  if (!has_right_offload(packet, l3_at, l4_at + left, classes)) return false;
+
+  packet.length = static_cast<std::uint32_t>(l4_at + left);
+  Destination& last = is_v4 ? last4_ : last6_;
+  const AddressWords destination = words_of(header.destination);
+  if (destination != last.address) {
+    last.bits = own_class(header.destination, number_, *state_);
+    last.address = destination;
+  }
+  packet.classes = classes | last.bits;
+  packet.network = network_;
+  if (has_several_networks_) packet.network = network_by_source(*interface_, *untagged_, header.source, *state_);
+  packet.vlan = 0;
+  packet.l3_offset = l3_at;
+  packet.l4_offset = l4_at;
+  packet.payload_offset = static_cast<std::uint16_t>(l4_at + l4_length);
+  packet.fragment_header_offset = 0;
+  packet.ether_type = is_v4 ? wire::ether_type::ipv4 : wire::ether_type::ipv6;
+  packet.protocol = protocol;
+  return true;
 }
 
 }  // namespace
@@ -430,22 +606,21 @@ DoorDrop examine(Packet& packet, const ForwardingState& state, const DoorFilter&
   return Examination(packet, state, filter, state.interface(packet.in_interface)).run();
 }
 
-void examine(std::span<Packet* const> packets, const ForwardingState& state, const DoorFilter& filter,
+bool examine(std::span<Packet* const> packets, const ForwardingState& state, const DoorFilter& filter,
              std::span<DoorDrop> results) noexcept {
   constexpr std::size_t ahead = 4;
+  unsigned refusals = 0;
   // A burst comes in by one interface.
-  InterfaceId number = 0;
-  const InterfaceView* interface = state.interface(number);
+  StraightWay way(packets.empty() ? InterfaceId{0} : packets.front()->in_interface, state);
   for (std::size_t i = 0; i < std::min(ahead, packets.size()); ++i) __builtin_prefetch(packets[i]->data);
   for (std::size_t i = 0; i < packets.size(); ++i) {
     if (i + ahead < packets.size()) __builtin_prefetch(packets[i + ahead]->data);
     Packet& packet = *packets[i];
-    if (packet.in_interface != number) {
-      number = packet.in_interface;
-      interface = state.interface(number);
-    }
-    results[i] = Examination(packet, state, filter, interface).run();
+    if (packet.in_interface != way.number()) way = StraightWay(packet.in_interface, state);
+    results[i] = way.lets_in(packet) ? DoorDrop::none : Examination(packet, state, filter, way.interface()).run();
+    refusals |= static_cast<unsigned>(results[i]);
   }
+  return refusals == 0;
 }
 
 }  // namespace trivet::core

@@ -204,7 +204,7 @@ std::size_t ForwardingWorker::Impl::run_burst(const TransmitQueues::Queue& queue
 // Those that the door lets in are moved to the front. Returns how many.
 std::size_t ForwardingWorker::Impl::admit(std::span<Packet*> packets) noexcept {
   std::array<DoorDrop, Batch::capacity> refused{};
-  examine(packets, *forwarding_, *filter_, refused);
+  if (examine(packets, *forwarding_, *filter_, refused)) return packets.size();
   std::size_t size = 0;
   for (std::size_t i = 0; i < packets.size(); ++i) {
     Packet* const packet = packets[i];
