@@ -144,6 +144,20 @@ Action<Address> Engine::later_fragment_of_target(const Lookup<Address>& lookup, 
   return {};
 }
 
+template <class Address>
+Session<Address>* Engine::find_in_further_forms(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+  const Facts<Address>& facts = lookup.facts;
+  Session<Address>* session = nullptr;
+  for (auto left = static_cast<std::uint8_t>(lookup.reply_forms & (lookup.reply_forms - 1));
+       left != 0 && session == nullptr; left &= static_cast<std::uint8_t>(left - 1)) {
+    const auto form = static_cast<std::uint8_t>(left & -left);
+    if (form == reply_form::port && !facts.has_ports) continue;
+    const Key<Address> key = reply_key(facts, form);
+    session = find_reverse(facts.source, key, reverse_hash(facts.source, key), now);
+  }
+  return session;
+}
+
 Pick Engine::pick_by_turn(const Service& service, const Roster& roster, const PassedOver& passed_over) noexcept {
   Line& line = lines_[roster.line][service.number];
   std::vector<Turn>& turns = turns_[roster.line];
@@ -272,10 +286,10 @@ Action<Address> Engine::create(const Lookup<Address>& lookup, BindingId id, cons
                                std::uint32_t reverse, std::uint32_t now) noexcept {
   SessionTable<Address>& sessions = sessions_of<Address>();
   const Binding& binding = directory_->bindings[id];
-  Session<Address>* session = sessions.insert(lookup.hash, reverse);
+  Session<Address>* session = sessions.insert(lookup.probe.hash, reverse);
   if (session == nullptr) {
     make_room<Address>(std::is_same_v<Address, Ipv4Address> ? cursor4_ : cursor6_, now);
-    session = sessions.insert(lookup.hash, reverse);
+    session = sessions.insert(lookup.probe.hash, reverse);
   }
   if (session == nullptr) return refuse(Refusal::session_table_full);
   session->client = draft.client;
@@ -355,6 +369,8 @@ template bool Engine::is_claimed(const Binding&, const Facts<Ipv4Address>&, std:
 template bool Engine::is_claimed(const Binding&, const Facts<Ipv6Address>&, std::uint8_t, std::uint32_t) noexcept;
 template Action<Ipv4Address> Engine::refuse_fragment(const Facts<Ipv4Address>&, std::uint32_t) noexcept;
 template Action<Ipv6Address> Engine::refuse_fragment(const Facts<Ipv6Address>&, std::uint32_t) noexcept;
+template Session<Ipv4Address>* Engine::find_in_further_forms(const Lookup<Ipv4Address>&, std::uint32_t) noexcept;
+template Session<Ipv6Address>* Engine::find_in_further_forms(const Lookup<Ipv6Address>&, std::uint32_t) noexcept;
 template Action<Ipv4Address> Engine::later_fragment_of_target(const Lookup<Ipv4Address>&, std::uint32_t) noexcept;
 template Action<Ipv6Address> Engine::later_fragment_of_target(const Lookup<Ipv6Address>&, std::uint32_t) noexcept;
 template void Engine::remove(Session<Ipv4Address>&) noexcept;

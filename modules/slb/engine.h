@@ -80,9 +80,9 @@ struct Facts {
   bool has_ports = false;  // TCP or UDP, and the header is here
   bool to_node = true;     // the destination is an address of the node, as servers' are
   Part part = Part::whole;
-  std::uint32_t fragment_id = 0;  // of a part
   Icmp icmp = Icmp::none;
-  std::uint32_t bytes = 0;  // of layer 3
+  std::uint32_t fragment_id = 0;  // of a part; means nothing for whole packets
+  std::uint32_t bytes = 0;        // of layer 3
 };
 
 enum class Direction : std::uint8_t { neither, forward, reverse };
@@ -93,9 +93,8 @@ struct Lookup {
   Direction direction = Direction::neither;
   std::uint8_t reply_forms = 0;      // reverse
   const Service* service = nullptr;  // forward; null = no service for it
-  std::uint64_t rest = 0;            // forward: of the key
-  std::uint32_t hash = 0;
-  typename SessionTable<Address>::Probe probe{};  // of the hash
+  std::uint64_t rest = 0;            // of the key; reverse: in the first of the forms
+  typename SessionTable<Address>::Probe probe{};  // of the key's hash
 };
 
 class Engine {
@@ -137,6 +136,9 @@ class Engine {
   // Flattened: for most packets this is one walk through small functions. What is rare stays out of line.
   template <class Address>
   [[nodiscard, gnu::flatten]] Action<Address> decide(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
+  // The same, with the action given to `take`: to be inlined into, where each kind of action is known for what it is.
+  template <class Address, class Take>
+  void decide(const Lookup<Address>& lookup, std::uint32_t now, Take&& take) noexcept;
 
   // Looks at up to `records` further records of each family and frees those that have expired or lost their binding.
   void sweep(std::uint32_t now, std::uint32_t records) noexcept;
@@ -200,7 +202,7 @@ class Engine {
                                                std::uint32_t now) noexcept;
   // The same for a hash whose probe is there already.
   template <class Address>
-  [[nodiscard]] Session<Address>* find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
+  [[nodiscard]] Session<Address>* find_reverse(const Address& target, const Key<Address>& key,
                                                const typename SessionTable<Address>::Probe& probe,
                                                std::uint32_t now) noexcept;
   // True when a session of another server, in one of `forms`, takes the replies to a packet with these facts.
@@ -219,10 +221,14 @@ class Engine {
   [[nodiscard]] Refusal refusal_of_source(const Address& source) const noexcept;
   template <class Address>
   [[nodiscard, gnu::noinline]] Action<Address> refuse_forward(const Lookup<Address>& lookup) const noexcept;
+  template <class Address, class Take>
+  void forward(const Lookup<Address>& lookup, std::uint32_t now, Take&& take) noexcept;
+  template <class Address, class Take>
+  void reverse(const Lookup<Address>& lookup, std::uint32_t now, Take&& take) noexcept;
+  // In the forms behind the first.
   template <class Address>
-  [[nodiscard]] Action<Address> forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
-  template <class Address>
-  [[nodiscard]] Action<Address> reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
+  [[nodiscard, gnu::noinline]] Session<Address>* find_in_further_forms(const Lookup<Address>& lookup,
+                                                                       std::uint32_t now) noexcept;
   template <class Address>
   [[nodiscard, gnu::noinline]] Action<Address> begin_session(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
   template <class Address>
@@ -230,6 +236,9 @@ class Engine {
                                        std::uint32_t reverse, std::uint32_t now) noexcept;
   template <class Address>
   [[nodiscard]] Action<Address> send_to_target(Session<Address>& session, const Binding& binding,
+                                               const Facts<Address>& facts, std::uint32_t now) noexcept;
+  template <class Address>
+  [[nodiscard]] Action<Address> send_to_client(Session<Address>& session, const Binding& binding,
                                                const Facts<Address>& facts, std::uint32_t now) noexcept;
   [[nodiscard]] Pick pick(const Service& service, const Roster& roster, const PassedOver& passed_over,
                           std::uint64_t client) noexcept;

@@ -23,8 +23,12 @@ inline constexpr std::uint64_t reverse_salt = 0xe7037ed1a0b428dbULL;
 struct Refused {
   Refusal refusal;
   template <class Address>
-  operator Action<Address>() const noexcept {  // NOLINT(google-explicit-constructor)
+  [[nodiscard]] Action<Address> as() const noexcept {
     return {.outcome = Outcome::drop, .refusal = refusal};
+  }
+  template <class Address>
+  operator Action<Address>() const noexcept {  // NOLINT(google-explicit-constructor)
+    return as<Address>();
   }
 };
 inline Refused refuse(Refusal refusal) noexcept { return {refusal}; }
@@ -33,6 +37,9 @@ template <class Address>
 bool is_tracked(const Session<Address>& session) {
   return session.state != SessionState::idle;
 }
+
+// The most specific one of the forms, of which there is one.
+inline std::uint8_t first_of(std::uint8_t forms) { return static_cast<std::uint8_t>(forms & -forms); }
 
 inline std::uint32_t to_32(std::uint64_t wide) { return static_cast<std::uint32_t>(wide ^ (wide >> 32U)); }
 
@@ -88,52 +95,64 @@ std::uint32_t Engine::reverse_hash(const Address& target, const Key<Address>& ke
 template <class Address>
 void Engine::classify(Lookup<Address>& lookup) const noexcept {
   const Facts<Address>& facts = lookup.facts;
-  lookup.direction = Direction::neither;
-  lookup.service = nullptr;
-  if (facts.has_ports && facts.to_node) {
-    lookup.service = directory_->find_exact(facts.destination, facts.destination_port, facts.protocol);
-  }
-  if (lookup.service != nullptr || (facts.to_node && directory_->is_server(facts.destination))) {
-    lookup.direction = Direction::forward;
-    if (lookup.service == nullptr) {
-      lookup.service =
-          directory_->find_service(facts.destination, facts.destination_port, facts.protocol, facts.has_ports);
+  const Directory& directory = *directory_;
+  const Service* service = nullptr;
+  bool is_forward = false;
+  if (facts.to_node) {
+    if (facts.has_ports) service = directory.find_exact(facts.destination, facts.destination_port, facts.protocol);
+    is_forward = service != nullptr || directory.is_server(facts.destination);
+    if (is_forward && service == nullptr) {
+      service = directory.find_service(facts.destination, facts.destination_port, facts.protocol, facts.has_ports);
     }
+  }
+  std::uint32_t hash = 0;
+  if (is_forward) {
+    lookup.direction = Direction::forward;
+    lookup.service = service;
     // Without a service it is refused before the table is asked.
-    lookup.hash = 0;
-    if (lookup.service != nullptr) {
-      const Key<Address> key = forward_key(*lookup.service, facts);
+    if (service != nullptr) {
+      const Key<Address> key = forward_key(*service, facts);
       lookup.rest = key.rest;
-      lookup.hash = forward_hash(lookup.service->number, key);
+      hash = forward_hash(service->number, key);
     }
   } else {
-    const std::uint8_t* const forms = directory_->index<Address>().reply_forms.find({facts.source});
-    if (forms == nullptr) return;
+    const std::uint8_t* const forms = directory.index<Address>().reply_forms.find({facts.source});
+    if (forms == nullptr) {
+      lookup.direction = Direction::neither;
+      return;
+    }
     lookup.direction = Direction::reverse;
     lookup.reply_forms = *forms;
-    const auto first = static_cast<std::uint8_t>(*forms & -*forms);
-    lookup.hash = reverse_hash(facts.source, reply_key(facts, first));
+    const Key<Address> key = reply_key(facts, path::first_of(*forms));
+    lookup.rest = key.rest;
+    hash = reverse_hash(facts.source, key);
   }
-  lookup.probe = table<Address>().probe(lookup.hash);
+  lookup.probe = table<Address>().probe(hash);
+}
+
+template <class Address, class Take>
+void Engine::decide(const Lookup<Address>& lookup, std::uint32_t now, Take&& take) noexcept {
+  switch (lookup.direction) {
+    case Direction::neither:
+      return take(Action<Address>{});
+    case Direction::forward:
+      return forward(lookup, now, take);
+    case Direction::reverse:
+      return reverse(lookup, now, take);
+  }
 }
 
 template <class Address>
 Action<Address> Engine::decide(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
-  switch (lookup.direction) {
-    case Direction::neither:
-      return {};
-    case Direction::forward:
-      return forward(lookup, now);
-    case Direction::reverse:
-      return reverse(lookup, now);
-  }
-  return {};
+  Action<Address> decided;
+  decide(lookup, now, [&](const Action<Address>& action) { decided = action; });
+  return decided;
 }
 
 template <class Address>
 Session<Address>* Engine::find_forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
   Session<Address>* session = sessions_of<Address>().find(lookup.probe, [&](const Session<Address>& record) {
-    if (record.forward_hash != lookup.hash || !(record.client == lookup.facts.source) ||
+    if (record.forward_hash != lookup.probe.hash || !(record.client == lookup.facts.source) ||
         record.rest.number() != lookup.rest) {
       return false;
     }
@@ -151,14 +170,14 @@ Session<Address>* Engine::find_forward(const Lookup<Address>& lookup, std::uint3
 template <class Address>
 Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
                                        std::uint32_t now) noexcept {
-  return find_reverse(target, key, hash, table<Address>().probe(hash), now);
+  return find_reverse(target, key, table<Address>().probe(hash), now);
 }
 
 template <class Address>
-Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
+Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>& key,
                                        const typename SessionTable<Address>::Probe& probe, std::uint32_t now) noexcept {
   Session<Address>* session = sessions_of<Address>().find(probe, [&](const Session<Address>& record) {
-    if (record.reverse_hash != hash || !record.has_reverse || !(record.client == key.client)) return false;
+    if (record.reverse_hash != probe.hash || !record.has_reverse || !(record.client == key.client)) return false;
     const Binding& binding = directory_->bindings[record.binding];
     return record.epoch == binding.epoch && reverse_rest(binding, record) == key.rest &&
            binding.template target_address<Address>() == target;
@@ -171,29 +190,29 @@ Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>
   return session;
 }
 
-template <class Address>
-Action<Address> Engine::forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+template <class Address, class Take>
+void Engine::forward(const Lookup<Address>& lookup, std::uint32_t now, Take&& take) noexcept {
   const Facts<Address>& facts = lookup.facts;
   if (facts.part != Part::whole || facts.icmp == Icmp::error || lookup.service == nullptr) {
-    return refuse_forward(lookup);
+    return take(refuse_forward(lookup));
   }
   Session<Address>* session = find_forward(lookup, now);
-  if (session != nullptr && path::is_tracked(*session) && opens_connection(facts.tcp_flags) &&
+  const bool opens = opens_connection(facts.tcp_flags);
+  if (opens && session != nullptr && path::is_tracked(*session) &&
       may_be_replaced(session->state, session->has_reverse ? Visibility::both_ways : Visibility::client_only)) {
     ++tally_.replaced;
     remove(*session);
     session = nullptr;
   }
-  if (session == nullptr) return begin_session(lookup, now);
+  if (session == nullptr) return take(begin_session(lookup, now));
   // A session of a client takes in flows that begin later. One of them may be what another server's session already is
   // at the target.
   const Binding& binding = directory_->bindings[session->binding];
   const std::uint8_t rivals = binding.more_specific_forms<Address>();
-  if (rivals != 0 && (facts.protocol != wire::ip_protocol::tcp || opens_connection(facts.tcp_flags)) &&
-      is_claimed(binding, facts, rivals, now)) {
-    return path::refuse(Refusal::session_conflict);
+  if (rivals != 0 && (facts.protocol != wire::ip_protocol::tcp || opens) && is_claimed(binding, facts, rivals, now)) {
+    return take(path::refuse(Refusal::session_conflict).as<Address>());
   }
-  return send_to_target(*session, binding, facts, now);
+  take(send_to_target(*session, binding, facts, now));
 }
 
 template <class Address>
@@ -209,25 +228,27 @@ Action<Address> Engine::send_to_target(Session<Address>& session, const Binding&
           .address = &binding.template target_address<Address>()};
 }
 
-template <class Address>
-Action<Address> Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+template <class Address, class Take>
+void Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now, Take&& take) noexcept {
   const Facts<Address>& facts = lookup.facts;
-  if (facts.part == Part::later_fragment) return later_fragment_of_target(lookup, now);
+  if (facts.part == Part::later_fragment) return take(later_fragment_of_target(lookup, now));
   // Errors carry what they are about inside: they cannot be told from the target's own traffic.
-  if (facts.icmp == Icmp::error) return {};
+  if (facts.icmp == Icmp::error) return take(Action<Address>{});
   Session<Address>* session = nullptr;
-  for (std::uint8_t left = lookup.reply_forms; left != 0 && session == nullptr;
-       left &= static_cast<std::uint8_t>(left - 1)) {
-    const auto form = static_cast<std::uint8_t>(left & -left);
-    if (form == reply_form::port && !facts.has_ports) continue;
-    const Key<Address> key = reply_key(facts, form);
-    session = left == lookup.reply_forms ? find_reverse(facts.source, key, lookup.hash, lookup.probe, now)
-                                         : find_reverse(facts.source, key, reverse_hash(facts.source, key), now);
+  const std::uint8_t form = path::first_of(lookup.reply_forms);
+  if (form != reply_form::port || facts.has_ports) {
+    session = find_reverse(facts.source, {.client = facts.destination, .rest = lookup.rest}, lookup.probe, now);
   }
-  if (session == nullptr) return {};
-  if (facts.part != Part::whole) return refuse_fragment(facts, now);
-  const Binding& binding = directory_->bindings[session->binding];
-  touch(*session, binding, facts, Side::target, now);
+  if (session == nullptr && form != lookup.reply_forms) session = find_in_further_forms(lookup, now);
+  if (session == nullptr) return take(Action<Address>{});
+  if (facts.part != Part::whole) return take(refuse_fragment(facts, now));
+  take(send_to_client(*session, directory_->bindings[session->binding], facts, now));
+}
+
+template <class Address>
+Action<Address> Engine::send_to_client(Session<Address>& session, const Binding& binding, const Facts<Address>& facts,
+                                       std::uint32_t now) noexcept {
+  touch(session, binding, facts, Side::target, now);
   count_out(servers_[binding.server], facts.bytes);
   count_out(targets_[binding.target], facts.bytes);
   // Sessions of a server that takes every port keep it: target and server port are the same.

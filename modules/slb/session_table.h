@@ -143,10 +143,12 @@ class SessionTable {
   }
   template <class Matches>
   [[nodiscard]] Record* find(const Probe& made, Matches&& matches) noexcept {
-    if (made.changes == changes_) return find(made, made.matches, matches);
-    // What a packet before this one has changed may concern these buckets.
-    const Probe present = made.bucket_count == bucket_count_ ? made : probe(made.hash);
-    return find(present, matches_of(present), matches);
+    if (made.changes == changes_) {
+      // Nearly always the first slot with the tag is the one, and the only one.
+      if (made.reference != 0 && matches(records_[made.reference - 1])) return &records_[made.reference - 1];
+      if ((made.matches & (made.matches - 1)) == 0) return nullptr;
+    }
+    return find_further(made, matches);
   }
 
   // A new record under an even forward hash and an odd reverse hash (0 = none): fields zero but the hashes. Null when
@@ -257,7 +259,14 @@ class SessionTable {
     }
   }
   template <class Matches>
-  [[nodiscard]] Record* find(const Probe& probe, std::uint32_t tagged, Matches& matches) noexcept {
+  [[nodiscard, gnu::noinline]] Record* find_further(const Probe& made, Matches& matches) noexcept {
+    if (made.changes == changes_) return find_tagged(made, made.matches & (made.matches - 1), matches);
+    // What a packet before this one has changed may concern these buckets.
+    const Probe present = made.bucket_count == bucket_count_ ? made : probe(made.hash);
+    return find_tagged(present, matches_of(present), matches);
+  }
+  template <class Matches>
+  [[nodiscard]] Record* find_tagged(const Probe& probe, std::uint32_t tagged, Matches& matches) noexcept {
     if (Record* const record = find_in(buckets_[probe.first], tagged & 0xffffU, matches)) return record;
     return find_in(buckets_[probe.second], tagged >> 16U, matches);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "slb/engine_path.h"
 #include "trivet/forwarding.h"
@@ -41,36 +42,54 @@ constexpr std::uint32_t sweep_pause = 100;  // milliseconds
   return header.id;
 }
 
+template <class Header, class Address>
+void gather_ports(const Header& header, Facts<Address>& facts) {
+  facts.source_port = header.source_port;
+  facts.destination_port = header.destination_port;
+  facts.has_ports = true;
+}
+
+// Fragments, ICMP, and what has no ports.
 template <class Address>
-void gather(const Packet& packet, const Address& source, const Address& destination, Facts<Address>& facts) {
-  facts.source = source;
-  facts.destination = destination;
+[[gnu::noinline]] void gather_rare(const Packet& packet, Facts<Address>& facts) {
   facts.source_port = 0;
   facts.destination_port = 0;
-  facts.protocol = packet.protocol;
   facts.tcp_flags = 0;
   facts.has_ports = false;
-  facts.to_node = packet.is(packet_class::own | packet_class::virtual_ip);
   facts.part = Part::whole;
   facts.icmp = Icmp::none;
-  facts.bytes = packet.length - packet.l3_offset;
   if (packet.is(packet_class::fragment)) {
     facts.part = packet.l4_offset == 0 ? Part::later_fragment : Part::first_fragment;
     facts.fragment_id = fragment_id(packet);
   }
   if (packet.is(packet_class::tcp)) {
-    const wire::TcpHeader& tcp = packet.tcp();
-    facts.source_port = tcp.source_port;
-    facts.destination_port = tcp.destination_port;
-    facts.tcp_flags = tcp.flags;
-    facts.has_ports = true;
+    gather_ports(packet.tcp(), facts);
+    facts.tcp_flags = packet.tcp().flags;
   } else if (packet.is(packet_class::udp)) {
-    const wire::UdpHeader& udp = packet.udp();
-    facts.source_port = udp.source_port;
-    facts.destination_port = udp.destination_port;
-    facts.has_ports = true;
+    gather_ports(packet.udp(), facts);
   } else if (packet.is(packet_class::icmp | packet_class::icmpv6)) {
     facts.icmp = icmp_kind(packet);
+  }
+}
+
+template <class Address>
+void gather(const Packet& packet, const Address& source, const Address& destination, Facts<Address>& facts) {
+  facts.source = source;
+  facts.destination = destination;
+  facts.protocol = packet.protocol;
+  facts.to_node = packet.is(packet_class::own | packet_class::virtual_ip);
+  facts.bytes = packet.length - packet.l3_offset;
+  if (packet.is(packet_class::fragment) || !packet.is(packet_class::tcp | packet_class::udp)) {
+    return gather_rare(packet, facts);
+  }
+  facts.part = Part::whole;
+  facts.icmp = Icmp::none;
+  if (packet.is(packet_class::tcp)) {
+    gather_ports(packet.tcp(), facts);
+    facts.tcp_flags = packet.tcp().flags;
+  } else {
+    gather_ports(packet.udp(), facts);
+    facts.tcp_flags = 0;
   }
 }
 
@@ -84,56 +103,80 @@ const Engine* BalancerWorker::engine() noexcept {
   return engine_.get();
 }
 
-BalancerWorker::Kind BalancerWorker::classify(const Packet& packet, std::size_t at) noexcept {
-  // Neighbour discovery and group membership to a service address are not the service's.
-  constexpr PacketClass local =
-      packet_class::nd | packet_class::mld | packet_class::igmp | packet_class::vrrp | packet_class::multicast;
-  if (packet.is(local)) return Kind::none;
-  if (packet.is(packet_class::ipv4)) {
-    const wire::Ipv4Header& header = packet.ipv4();
-    return look_up(packet, header.source, header.destination, lookups4_[at]) ? Kind::ipv4 : Kind::none;
-  }
-  if (packet.is(packet_class::ipv6)) {
-    const wire::Ipv6Header& header = packet.ipv6();
-    return look_up(packet, header.source, header.destination, lookups6_[at]) ? Kind::ipv6 : Kind::none;
-  }
-  return Kind::none;
-}
-
-// False for packets that are none of ours.
-template <class Address>
-bool BalancerWorker::look_up(const Packet& packet, const Address& source, const Address& destination,
-                             Lookup<Address>& lookup) noexcept {
-  gather(packet, source, destination, lookup.facts);
-  engine_->classify(lookup);
-  return lookup.direction != Direction::neither;
-}
-
 void BalancerWorker::process(Batch& batch) noexcept {
   if (engine_ == nullptr) return;
   engine_->use(directory_.get(), &batch.forwarding());
   const std::uint32_t now = milliseconds(batch.now());
   last_seen_ = now;
-  for (const std::size_t i : batch.pending()) kinds_[i] = classify(batch.packet(i), i);
-  const auto for_each_lookup = [&](auto&& step) {
-    for (const std::size_t i : batch.pending()) {
-      if (kinds_[i] == Kind::ipv4) step(lookups4_[i]);
-      if (kinds_[i] == Kind::ipv6) step(lookups6_[i]);
-    }
-  };
-  for_each_lookup([&](const auto& lookup) { engine_->fetch_buckets(lookup); });
-  for_each_lookup([&](auto& lookup) { engine_->match(lookup); });
-  for_each_lookup([&](const auto& lookup) { engine_->fetch_record(lookup); });
-  // One after the other: what an earlier packet of the batch begins, a later one finds.
-  Sent sent;
+  classify(batch);
+  fetch(lane4_);
+  fetch(lane6_);
+  decide(batch, now);
+  sweep(now, sweep_most_a_batch);
+  count_changes();
+}
+
+void BalancerWorker::classify(const Batch& batch) noexcept {
+  // Neighbour discovery and group membership to a service address are not the service's.
+  constexpr PacketClass local =
+      packet_class::nd | packet_class::mld | packet_class::igmp | packet_class::vrrp | packet_class::multicast;
+  lane4_.size = 0;
+  lane6_.size = 0;
   for (const std::size_t i : batch.pending()) {
-    if (kinds_[i] == Kind::ipv4) apply(batch, i, engine_->decide(lookups4_[i], now), sent);
-    if (kinds_[i] == Kind::ipv6) apply(batch, i, engine_->decide(lookups6_[i], now), sent);
+    const Packet& packet = batch.packet(i);
+    if (packet.is(local)) continue;
+    if (packet.is(packet_class::ipv4)) {
+      const wire::Ipv4Header& header = packet.ipv4();
+      look_up(packet, i, header.source, header.destination, lane4_);
+    } else if (packet.is(packet_class::ipv6)) {
+      const wire::Ipv6Header& header = packet.ipv6();
+      look_up(packet, i, header.source, header.destination, lane6_);
+    }
+  }
+}
+
+// Packets that are none of ours get no place in the lane.
+template <class Address>
+void BalancerWorker::look_up(const Packet& packet, std::size_t place, const Address& source, const Address& destination,
+                             Lane<Address>& lane) noexcept {
+  Lookup<Address>& lookup = lane.lookups[lane.size];
+  gather(packet, source, destination, lookup.facts);
+  engine_->classify(lookup);
+  lane.places[lane.size] = static_cast<std::uint8_t>(place);
+  lane.size += static_cast<std::size_t>(lookup.direction != Direction::neither);
+}
+
+template <class Address>
+void BalancerWorker::fetch(Lane<Address>& lane) noexcept {
+  const Engine& engine = *engine_;
+  const std::span<Lookup<Address>> lookups = std::span(lane.lookups).first(lane.size);
+  for (const Lookup<Address>& lookup : lookups) engine.fetch_buckets(lookup);
+  for (Lookup<Address>& lookup : lookups) engine.match(lookup);
+  for (const Lookup<Address>& lookup : lookups) engine.fetch_record(lookup);
+}
+
+// One after the other, in the order of the batch: what an earlier packet begins, a later one finds.
+void BalancerWorker::decide(Batch& batch, std::uint32_t now) noexcept {
+  Sent sent;
+  std::size_t at4 = 0;
+  std::size_t at6 = 0;
+  while (at4 < lane4_.size || at6 < lane6_.size) {
+    at4 = decide_run(batch, lane4_, at4, at6 < lane6_.size ? lane6_.places[at6] : Batch::capacity, now, sent);
+    at6 = decide_run(batch, lane6_, at6, at4 < lane4_.size ? lane4_.places[at4] : Batch::capacity, now, sent);
   }
   if (sent.to_targets != 0) context_.counters().add(handles_.to_targets, sent.to_targets);
   if (sent.to_clients != 0) context_.counters().add(handles_.to_clients, sent.to_clients);
-  sweep(now, sweep_most_a_batch);
-  count_changes();
+}
+
+template <class Address>
+std::size_t BalancerWorker::decide_run(Batch& batch, const Lane<Address>& lane, std::size_t at, std::size_t end,
+                                       std::uint32_t now, Sent& sent) noexcept {
+  for (; at < lane.size && lane.places[at] < end; ++at) {
+    const std::size_t place = lane.places[at];
+    engine_->decide(lane.lookups[at], now,
+                    [&](const Action<Address>& action) { apply(batch, place, action, sent); });
+  }
+  return at;
 }
 
 template <class Address>

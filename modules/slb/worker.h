@@ -1,7 +1,7 @@
 // Data path of the balancer: packets to facts, facts to the engine, actions to packets and verdicts.
 //
-// Thread: the forwarding worker. A batch goes through in three stages (classify and fetch buckets, fetch records,
-// decide), so that its table look-ups wait for memory together.
+// Thread: the forwarding worker. A batch goes through in stages (classify, fetch buckets, match, fetch records,
+// decide), each a loop over all of its packets, so that its table look-ups wait for memory together.
 #pragma once
 
 #include <array>
@@ -32,7 +32,7 @@ class BalancerWorker final : public Worker {
  public:
   BalancerWorker(WorkerContext& context, const Snapshot<Directory>& directory, const Handles& handles);
 
-  [[gnu::flatten]] void process(Batch& batch) noexcept override;
+  void process(Batch& batch) noexcept override;
   void tick(Time now) noexcept override;
 
   // Gives the worker its tables. Until then it lets packets pass. On this worker's thread, once.
@@ -44,17 +44,30 @@ class BalancerWorker final : public Worker {
   [[nodiscard]] std::uint32_t last_seen() const noexcept { return last_seen_; }
 
  private:
-  // What a packet of a batch is between the stages.
-  enum class Kind : std::uint8_t { none, ipv4, ipv6 };
+  // The packets of a batch that concern us, of one family: their places in it, ascending, and what is known about them.
+  template <class Address>
+  struct Lane {
+    std::size_t size = 0;
+    std::array<std::uint8_t, Batch::capacity> places{};
+    std::array<Lookup<Address>, Batch::capacity> lookups{};
+  };
   struct Sent {
     std::uint64_t to_targets = 0;
     std::uint64_t to_clients = 0;
   };
 
-  [[nodiscard]] Kind classify(const Packet& packet, std::size_t at) noexcept;
+  // From the batch to the lanes.
+  [[gnu::noinline, gnu::flatten]] void classify(const Batch& batch) noexcept;
   template <class Address>
-  [[nodiscard]] bool look_up(const Packet& packet, const Address& source, const Address& destination,
-                             Lookup<Address>& lookup) noexcept;
+  void look_up(const Packet& packet, std::size_t place, const Address& source, const Address& destination,
+               Lane<Address>& lane) noexcept;
+  template <class Address>
+  [[gnu::noinline, gnu::flatten]] void fetch(Lane<Address>& lane) noexcept;
+  void decide(Batch& batch, std::uint32_t now) noexcept;
+  // From place `at` in the lane on to the first packet that is behind place `end` in the batch, whose place is returned.
+  template <class Address>
+  [[gnu::noinline, gnu::flatten]] std::size_t decide_run(Batch& batch, const Lane<Address>& lane, std::size_t at,
+                                                         std::size_t end, std::uint32_t now, Sent& sent) noexcept;
   template <class Address>
   void apply(Batch& batch, std::size_t at, const Action<Address>& action, Sent& sent) noexcept;
   [[gnu::noinline]] void sweep(std::uint32_t now, std::uint32_t most) noexcept;
@@ -67,9 +80,8 @@ class BalancerWorker final : public Worker {
   Engine::Tally counted_;
   std::uint32_t swept_at_ = 0;   // milliseconds
   std::uint32_t last_seen_ = 0;  // milliseconds
-  std::array<Kind, Batch::capacity> kinds_{};
-  std::array<Lookup<Ipv4Address>, Batch::capacity> lookups4_;
-  std::array<Lookup<Ipv6Address>, Batch::capacity> lookups6_;
+  Lane<Ipv4Address> lane4_;
+  Lane<Ipv6Address> lane6_;
 };
 
 }  // namespace trivet::slb
