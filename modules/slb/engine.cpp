@@ -15,6 +15,7 @@ namespace trivet::slb {
 namespace {
 
 using path::forward_salt;
+using path::is_tracked;
 using path::refuse;
 using path::reverse_salt;
 using wire::ip_protocol::tcp;
@@ -91,6 +92,40 @@ void Engine::use(const Directory& directory, const ForwardingState* forwarding) 
 }
 
 template <class Address>
+Session<Address>* Engine::find_forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+  Session<Address>* session = sessions_of<Address>().find(lookup.probe, [&](const Session<Address>& record) {
+    return record.forward_hash == lookup.probe.hash && is_of(record, directory_->bindings[record.binding], lookup);
+  });
+  if (session != nullptr && has_expired(*session, now)) {
+    ++tally_.expired;
+    remove(*session);
+    session = nullptr;
+  }
+  return session;
+}
+
+template <class Address>
+Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
+                                       std::uint32_t now) noexcept {
+  return find_reverse(target, key, table<Address>().probe(hash), now);
+}
+
+template <class Address>
+Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>& key,
+                                       const typename SessionTable<Address>::Probe& probe, std::uint32_t now) noexcept {
+  Session<Address>* session = sessions_of<Address>().find(probe, [&](const Session<Address>& record) {
+    return record.reverse_hash == probe.hash &&
+           is_answered_by(record, directory_->bindings[record.binding], target, key.client, key.rest);
+  });
+  if (session != nullptr && has_expired(*session, now)) {
+    ++tally_.expired;
+    remove(*session);
+    session = nullptr;
+  }
+  return session;
+}
+
+template <class Address>
 bool Engine::is_claimed(const Binding& binding, const Facts<Address>& facts, std::uint8_t forms,
                         std::uint32_t now) noexcept {
   Facts<Address> reply{.source = binding.template target_address<Address>(),
@@ -142,20 +177,6 @@ Action<Address> Engine::later_fragment_of_target(const Lookup<Address>& lookup, 
     }
   }
   return {};
-}
-
-template <class Address>
-Session<Address>* Engine::find_in_further_forms(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
-  const Facts<Address>& facts = lookup.facts;
-  Session<Address>* session = nullptr;
-  for (auto left = static_cast<std::uint8_t>(lookup.reply_forms & (lookup.reply_forms - 1));
-       left != 0 && session == nullptr; left &= static_cast<std::uint8_t>(left - 1)) {
-    const auto form = static_cast<std::uint8_t>(left & -left);
-    if (form == reply_form::port && !facts.has_ports) continue;
-    const Key<Address> key = reply_key(facts, form);
-    session = find_reverse(facts.source, key, reverse_hash(facts.source, key), now);
-  }
-  return session;
 }
 
 Pick Engine::pick_by_turn(const Service& service, const Roster& roster, const PassedOver& passed_over) noexcept {
@@ -307,6 +328,64 @@ Action<Address> Engine::create(const Lookup<Address>& lookup, BindingId id, cons
 }
 
 template <class Address>
+Action<Address> Engine::forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+  const Facts<Address>& facts = lookup.facts;
+  if (facts.part != Part::whole || facts.icmp == Icmp::error || lookup.service == nullptr) {
+    return refuse_forward(lookup);
+  }
+  Session<Address>* session = find_forward(lookup, now);
+  const bool opens = opens_connection(facts.tcp_flags);
+  if (opens && session != nullptr && is_tracked(*session) &&
+      may_be_replaced(session->state, session->has_reverse ? Visibility::both_ways : Visibility::client_only)) {
+    ++tally_.replaced;
+    remove(*session);
+    session = nullptr;
+  }
+  if (session == nullptr) return begin_session(lookup, now);
+  // A session of a client takes in flows that begin later. One of them may be what another server's session already is
+  // at the target.
+  const Binding& binding = directory_->bindings[session->binding];
+  const std::uint8_t rivals = binding.more_specific_forms<Address>();
+  if (rivals != 0 && (facts.protocol != wire::ip_protocol::tcp || opens) && is_claimed(binding, facts, rivals, now)) {
+    return refuse(Refusal::session_conflict);
+  }
+  return send_to_target(*session, binding, facts, now);
+}
+
+template <class Address>
+Action<Address> Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+  const Facts<Address>& facts = lookup.facts;
+  if (facts.part == Part::later_fragment) return later_fragment_of_target(lookup, now);
+  // Errors carry what they are about inside: they cannot be told from the target's own traffic.
+  if (facts.icmp == Icmp::error) return {};
+  Session<Address>* session = nullptr;
+  for (std::uint8_t left = lookup.reply_forms; left != 0 && session == nullptr;
+       left &= static_cast<std::uint8_t>(left - 1)) {
+    const std::uint8_t form = path::first_of(left);
+    if (form == reply_form::port && !facts.has_ports) continue;
+    const Key<Address> key = reply_key(facts, form);
+    session = left == lookup.reply_forms ? find_reverse(facts.source, key, lookup.probe, now)
+                                         : find_reverse(facts.source, key, reverse_hash(facts.source, key), now);
+  }
+  if (session == nullptr) return {};
+  if (facts.part != Part::whole) return refuse_fragment(facts, now);
+  return send_to_client(*session, directory_->bindings[session->binding], facts, now);
+}
+
+template <class Address>
+Action<Address> Engine::decide_in_general(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
+  switch (lookup.direction) {
+    case Direction::neither:
+      return {};
+    case Direction::forward:
+      return forward(lookup, now);
+    case Direction::reverse:
+      return reverse(lookup, now);
+  }
+  return {};
+}
+
+template <class Address>
 void Engine::remove(Session<Address>& session) noexcept {
   BindingState& state = bindings_[session.binding];
   // Sessions of an older epoch left the counts when the epoch did.
@@ -361,20 +440,8 @@ void Engine::sweep(std::uint32_t now, std::uint32_t records) noexcept {
 }
 
 // What the packet path leaves to this file, and the path itself for who does not inline it.
-template Action<Ipv4Address> Engine::begin_session(const Lookup<Ipv4Address>&, std::uint32_t) noexcept;
-template Action<Ipv6Address> Engine::begin_session(const Lookup<Ipv6Address>&, std::uint32_t) noexcept;
-template Action<Ipv4Address> Engine::refuse_forward(const Lookup<Ipv4Address>&) const noexcept;
-template Action<Ipv6Address> Engine::refuse_forward(const Lookup<Ipv6Address>&) const noexcept;
-template bool Engine::is_claimed(const Binding&, const Facts<Ipv4Address>&, std::uint8_t, std::uint32_t) noexcept;
-template bool Engine::is_claimed(const Binding&, const Facts<Ipv6Address>&, std::uint8_t, std::uint32_t) noexcept;
-template Action<Ipv4Address> Engine::refuse_fragment(const Facts<Ipv4Address>&, std::uint32_t) noexcept;
-template Action<Ipv6Address> Engine::refuse_fragment(const Facts<Ipv6Address>&, std::uint32_t) noexcept;
-template Session<Ipv4Address>* Engine::find_in_further_forms(const Lookup<Ipv4Address>&, std::uint32_t) noexcept;
-template Session<Ipv6Address>* Engine::find_in_further_forms(const Lookup<Ipv6Address>&, std::uint32_t) noexcept;
-template Action<Ipv4Address> Engine::later_fragment_of_target(const Lookup<Ipv4Address>&, std::uint32_t) noexcept;
-template Action<Ipv6Address> Engine::later_fragment_of_target(const Lookup<Ipv6Address>&, std::uint32_t) noexcept;
-template void Engine::remove(Session<Ipv4Address>&) noexcept;
-template void Engine::remove(Session<Ipv6Address>&) noexcept;
+template Action<Ipv4Address> Engine::decide_in_general(const Lookup<Ipv4Address>&, std::uint32_t) noexcept;
+template Action<Ipv6Address> Engine::decide_in_general(const Lookup<Ipv6Address>&, std::uint32_t) noexcept;
 template void Engine::classify(Lookup<Ipv4Address>&) const noexcept;
 template void Engine::classify(Lookup<Ipv6Address>&) const noexcept;
 template Action<Ipv4Address> Engine::decide(const Lookup<Ipv4Address>&, std::uint32_t) noexcept;

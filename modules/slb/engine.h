@@ -133,7 +133,8 @@ class Engine {
   void fetch_record(const Lookup<Address>& lookup) const noexcept {
     table<Address>().fetch_record(lookup.probe);
   }
-  // Flattened: for most packets this is one walk through small functions. What is rare stays out of line.
+  // Flattened: for most packets this is one walk through small functions. What is rare stays out of line. Without
+  // match() before it, it does the same, only slower.
   template <class Address>
   [[nodiscard, gnu::flatten]] Action<Address> decide(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
   // The same, with the action given to `take`: to be inlined into, where each kind of action is known for what it is.
@@ -195,6 +196,13 @@ class Engine {
   template <class Address>
   [[nodiscard]] std::uint32_t reverse_hash(const Address& target, const Key<Address>& key) const noexcept;
 
+  // Whether a session of the present epoch takes in the packet; whether replies with this key are its.
+  template <class Address>
+  [[nodiscard]] static bool is_of(const Session<Address>& session, const Binding& binding,
+                                  const Lookup<Address>& lookup) noexcept;
+  template <class Address>
+  [[nodiscard]] static bool is_answered_by(const Session<Address>& session, const Binding& binding,
+                                           const Address& target, const Address& client, std::uint64_t rest) noexcept;
   template <class Address>
   [[nodiscard]] Session<Address>* find_forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
   template <class Address>
@@ -212,25 +220,24 @@ class Engine {
   template <class Address>
   [[nodiscard]] RefusedFragment& refused_fragment(const Facts<Address>& facts, std::uint64_t& datagram) noexcept;
   template <class Address>
-  [[nodiscard, gnu::noinline]] Action<Address> refuse_fragment(const Facts<Address>& facts, std::uint32_t now) noexcept;
+  [[nodiscard]] Action<Address> refuse_fragment(const Facts<Address>& facts, std::uint32_t now) noexcept;
   template <class Address>
-  [[nodiscard, gnu::noinline]] Action<Address> later_fragment_of_target(const Lookup<Address>& lookup,
-                                                                        std::uint32_t now) noexcept;
+  [[nodiscard]] Action<Address> later_fragment_of_target(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
   // Sources that begin no session: asked for only where there is none.
   template <class Address>
   [[nodiscard]] Refusal refusal_of_source(const Address& source) const noexcept;
   template <class Address>
-  [[nodiscard, gnu::noinline]] Action<Address> refuse_forward(const Lookup<Address>& lookup) const noexcept;
-  template <class Address, class Take>
-  void forward(const Lookup<Address>& lookup, std::uint32_t now, Take&& take) noexcept;
-  template <class Address, class Take>
-  void reverse(const Lookup<Address>& lookup, std::uint32_t now, Take&& take) noexcept;
-  // In the forms behind the first.
+  [[nodiscard]] Action<Address> refuse_forward(const Lookup<Address>& lookup) const noexcept;
   template <class Address>
-  [[nodiscard, gnu::noinline]] Session<Address>* find_in_further_forms(const Lookup<Address>& lookup,
-                                                                       std::uint32_t now) noexcept;
+  [[nodiscard]] Action<Address> forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
   template <class Address>
-  [[nodiscard, gnu::noinline]] Action<Address> begin_session(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
+  [[nodiscard]] Action<Address> reverse(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
+  // Every packet can be decided about by this: it finds what there is to find, however often it has to look.
+  template <class Address>
+  [[nodiscard, gnu::noinline]] Action<Address> decide_in_general(const Lookup<Address>& lookup,
+                                                                 std::uint32_t now) noexcept;
+  template <class Address>
+  [[nodiscard]] Action<Address> begin_session(const Lookup<Address>& lookup, std::uint32_t now) noexcept;
   template <class Address>
   [[nodiscard]] Action<Address> create(const Lookup<Address>& lookup, BindingId id, const Session<Address>& draft,
                                        std::uint32_t reverse, std::uint32_t now) noexcept;

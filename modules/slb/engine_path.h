@@ -23,12 +23,8 @@ inline constexpr std::uint64_t reverse_salt = 0xe7037ed1a0b428dbULL;
 struct Refused {
   Refusal refusal;
   template <class Address>
-  [[nodiscard]] Action<Address> as() const noexcept {
-    return {.outcome = Outcome::drop, .refusal = refusal};
-  }
-  template <class Address>
   operator Action<Address>() const noexcept {  // NOLINT(google-explicit-constructor)
-    return as<Address>();
+    return {.outcome = Outcome::drop, .refusal = refusal};
   }
 };
 inline Refused refuse(Refusal refusal) noexcept { return {refusal}; }
@@ -48,19 +44,18 @@ inline std::uint32_t to_32(std::uint64_t wide) { return static_cast<std::uint32_
 template <class Address>
 Engine::Key<Address> Engine::forward_key(const Service& service, const Facts<Address>& facts) noexcept {
   if (service.session_id == SessionId::client) return {.client = facts.source};
-  return {.client = facts.source, .rest = FlowRest{facts.source_port, facts.destination_port, facts.protocol}.number()};
+  return {.client = facts.source, .rest = FlowRest::number(facts.source_port, facts.destination_port, facts.protocol)};
 }
 
 template <class Address>
 std::uint64_t Engine::reverse_rest(const Binding& binding, const Session<Address>& session) noexcept {
-  FlowRest rest = session.rest;
-  if (binding.session_id == SessionId::client) {
-    rest = {0, binding.target_port, binding.protocol};
-  } else if (binding.target_port != 0 &&
-             (rest.protocol == wire::ip_protocol::tcp || rest.protocol == wire::ip_protocol::udp)) {
-    rest.server_port = binding.target_port;
+  const FlowRest& rest = session.rest;
+  if (binding.session_id == SessionId::client) return FlowRest::number(0, binding.target_port, binding.protocol);
+  if (binding.target_port == 0 ||
+      (rest.protocol != wire::ip_protocol::tcp && rest.protocol != wire::ip_protocol::udp)) {
+    return rest.number();
   }
-  return rest.number();
+  return FlowRest::number(rest.client_port, binding.target_port, rest.protocol);
 }
 
 template <class Address>
@@ -69,10 +64,9 @@ Engine::Key<Address> Engine::reply_key(const Facts<Address>& facts, std::uint8_t
   constexpr unsigned with_protocol = reply_form::connection | reply_form::port_protocol | reply_form::protocol;
   const std::uint16_t none = 0;
   return {.client = facts.destination,
-          .rest = FlowRest{form == reply_form::connection ? facts.destination_port : none,
-                           (form & with_port) != 0 ? facts.source_port : none,
-                           (form & with_protocol) != 0 ? facts.protocol : std::uint8_t{0}}
-                      .number()};
+          .rest = FlowRest::number(form == reply_form::connection ? facts.destination_port : none,
+                                   (form & with_port) != 0 ? facts.source_port : none,
+                                   (form & with_protocol) != 0 ? facts.protocol : std::uint8_t{0})};
 }
 
 template <class Address>
@@ -127,19 +121,27 @@ void Engine::classify(Lookup<Address>& lookup) const noexcept {
     lookup.rest = key.rest;
     hash = reverse_hash(facts.source, key);
   }
-  lookup.probe = table<Address>().probe(hash);
+  table<Address>().aim(lookup.probe, hash);
 }
 
+// Nearly every packet is in the middle of a session that the first record with the tag stands for. It is found here, as
+// decide_in_general() would find it.
 template <class Address, class Take>
 void Engine::decide(const Lookup<Address>& lookup, std::uint32_t now, Take&& take) noexcept {
-  switch (lookup.direction) {
-    case Direction::neither:
-      return take(Action<Address>{});
-    case Direction::forward:
-      return forward(lookup, now, take);
-    case Direction::reverse:
-      return reverse(lookup, now, take);
+  const Facts<Address>& facts = lookup.facts;
+  Session<Address>* const session = sessions_of<Address>().candidate(lookup.probe);
+  if (session != nullptr && facts.has_ports && facts.part == Part::whole && !has_expired(*session, now)) {
+    const Binding& binding = directory_->bindings[session->binding];
+    if (lookup.direction == Direction::forward) {
+      if (is_of(*session, binding, lookup) && !opens_connection(facts.tcp_flags) &&
+          (facts.protocol == wire::ip_protocol::tcp || binding.more_specific_forms<Address>() == 0)) {
+        return take(send_to_target(*session, binding, facts, now));
+      }
+    } else if (is_answered_by(*session, binding, facts.source, facts.destination, lookup.rest)) {
+      return take(send_to_client(*session, binding, facts, now));
+    }
   }
+  take(decide_in_general(lookup, now));
 }
 
 template <class Address>
@@ -150,69 +152,16 @@ Action<Address> Engine::decide(const Lookup<Address>& lookup, std::uint32_t now)
 }
 
 template <class Address>
-Session<Address>* Engine::find_forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
-  Session<Address>* session = sessions_of<Address>().find(lookup.probe, [&](const Session<Address>& record) {
-    if (record.forward_hash != lookup.probe.hash || !(record.client == lookup.facts.source) ||
-        record.rest.number() != lookup.rest) {
-      return false;
-    }
-    const Binding& binding = directory_->bindings[record.binding];
-    return record.epoch == binding.epoch && binding.server == lookup.service->number;
-  });
-  if (session != nullptr && has_expired(*session, now)) {
-    ++tally_.expired;
-    remove(*session);
-    session = nullptr;
-  }
-  return session;
+bool Engine::is_of(const Session<Address>& session, const Binding& binding, const Lookup<Address>& lookup) noexcept {
+  return session.client == lookup.facts.source && session.rest.number() == lookup.rest && lookup.service != nullptr &&
+         session.epoch == binding.epoch && binding.server == lookup.service->number;
 }
 
 template <class Address>
-Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>& key, std::uint32_t hash,
-                                       std::uint32_t now) noexcept {
-  return find_reverse(target, key, table<Address>().probe(hash), now);
-}
-
-template <class Address>
-Session<Address>* Engine::find_reverse(const Address& target, const Key<Address>& key,
-                                       const typename SessionTable<Address>::Probe& probe, std::uint32_t now) noexcept {
-  Session<Address>* session = sessions_of<Address>().find(probe, [&](const Session<Address>& record) {
-    if (record.reverse_hash != probe.hash || !record.has_reverse || !(record.client == key.client)) return false;
-    const Binding& binding = directory_->bindings[record.binding];
-    return record.epoch == binding.epoch && reverse_rest(binding, record) == key.rest &&
-           binding.template target_address<Address>() == target;
-  });
-  if (session != nullptr && has_expired(*session, now)) {
-    ++tally_.expired;
-    remove(*session);
-    session = nullptr;
-  }
-  return session;
-}
-
-template <class Address, class Take>
-void Engine::forward(const Lookup<Address>& lookup, std::uint32_t now, Take&& take) noexcept {
-  const Facts<Address>& facts = lookup.facts;
-  if (facts.part != Part::whole || facts.icmp == Icmp::error || lookup.service == nullptr) {
-    return take(refuse_forward(lookup));
-  }
-  Session<Address>* session = find_forward(lookup, now);
-  const bool opens = opens_connection(facts.tcp_flags);
-  if (opens && session != nullptr && path::is_tracked(*session) &&
-      may_be_replaced(session->state, session->has_reverse ? Visibility::both_ways : Visibility::client_only)) {
-    ++tally_.replaced;
-    remove(*session);
-    session = nullptr;
-  }
-  if (session == nullptr) return take(begin_session(lookup, now));
-  // A session of a client takes in flows that begin later. One of them may be what another server's session already is
-  // at the target.
-  const Binding& binding = directory_->bindings[session->binding];
-  const std::uint8_t rivals = binding.more_specific_forms<Address>();
-  if (rivals != 0 && (facts.protocol != wire::ip_protocol::tcp || opens) && is_claimed(binding, facts, rivals, now)) {
-    return take(path::refuse(Refusal::session_conflict).as<Address>());
-  }
-  take(send_to_target(*session, binding, facts, now));
+bool Engine::is_answered_by(const Session<Address>& session, const Binding& binding, const Address& target,
+                            const Address& client, std::uint64_t rest) noexcept {
+  return session.has_reverse && session.client == client && session.epoch == binding.epoch &&
+         reverse_rest(binding, session) == rest && binding.template target_address<Address>() == target;
 }
 
 template <class Address>
@@ -226,23 +175,6 @@ Action<Address> Engine::send_to_target(Session<Address>& session, const Binding&
           .port = binding.target_port != 0 ? binding.target_port : facts.destination_port,
           .delta = binding.template to_target<Address>(),
           .address = &binding.template target_address<Address>()};
-}
-
-template <class Address, class Take>
-void Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now, Take&& take) noexcept {
-  const Facts<Address>& facts = lookup.facts;
-  if (facts.part == Part::later_fragment) return take(later_fragment_of_target(lookup, now));
-  // Errors carry what they are about inside: they cannot be told from the target's own traffic.
-  if (facts.icmp == Icmp::error) return take(Action<Address>{});
-  Session<Address>* session = nullptr;
-  const std::uint8_t form = path::first_of(lookup.reply_forms);
-  if (form != reply_form::port || facts.has_ports) {
-    session = find_reverse(facts.source, {.client = facts.destination, .rest = lookup.rest}, lookup.probe, now);
-  }
-  if (session == nullptr && form != lookup.reply_forms) session = find_in_further_forms(lookup, now);
-  if (session == nullptr) return take(Action<Address>{});
-  if (facts.part != Part::whole) return take(refuse_fragment(facts, now));
-  take(send_to_client(*session, directory_->bindings[session->binding], facts, now));
 }
 
 template <class Address>

@@ -29,7 +29,6 @@ class FlatMap {
   }
 
   [[nodiscard]] const Value* find(const Key& key) const noexcept {
-    if (slots_.empty()) return nullptr;
     std::size_t at = flat_hash(key) & mask_;
     while (slots_[at].used) {
       if (slots_[at].key == key) return &slots_[at].value;
@@ -44,7 +43,8 @@ class FlatMap {
     Value value{};
     bool used = false;
   };
-  std::vector<Slot> slots_;
+  // An empty map has one that is not used: find() need not ask. Not so one that was moved from: it is asked no more.
+  std::vector<Slot> slots_ = std::vector<Slot>(1);
   std::size_t mask_ = 0;
 };
 

@@ -43,12 +43,10 @@ struct FlowRest {
   std::uint8_t protocol = 0;
   std::uint8_t unused = 0;  // 0
 
-  [[nodiscard]] std::uint64_t number() const noexcept {
-    std::uint32_t ports = 0;
-    std::uint16_t other = 0;
-    std::memcpy(&ports, this, sizeof ports);
-    std::memcpy(&other, &protocol, sizeof other);
-    return ports | (std::uint64_t{other} << 32U);
+  [[nodiscard]] std::uint64_t number() const noexcept { return number(client_port, server_port, protocol); }
+  [[nodiscard]] static constexpr std::uint64_t number(std::uint16_t client_port, std::uint16_t server_port,
+                                                      std::uint8_t protocol) noexcept {
+    return std::uint64_t{client_port} | (std::uint64_t{server_port} << 16U) | (std::uint64_t{protocol} << 32U);
   }
 };
 static_assert(sizeof(FlowRest) == 6);
@@ -103,15 +101,23 @@ class SessionTable {
     std::uint64_t changes = 0;  // of the table when `matches` was made; 0 = not yet
   };
   [[nodiscard]] Probe probe(std::uint32_t hash) const noexcept {
-    // The 32 bits that a record keeps are spread to what the two bucket numbers and the tag need.
+    Probe made;
+    aim(made, hash);
+    return made;
+  }
+  // Makes a probe of one that may have been used before, field by field: the packet path does.
+  void aim(Probe& probe, std::uint32_t hash) const noexcept {
+    // The 32 bits that a record keeps are spread to what the two bucket numbers need.
     std::uint64_t wide = (std::uint64_t{hash} + 1) * 0x9e3779b97f4a7c15ULL;
     wide ^= wide >> 32U;
     wide *= 0xd6e8feb86659fd93ULL;
-    return {.hash = hash,
-            .first = bucket_of(static_cast<std::uint32_t>(wide)),
-            .second = bucket_of(static_cast<std::uint32_t>(wide >> 32U)),
-            .bucket_count = bucket_count_,
-            .tag = static_cast<std::uint16_t>((((hash >> 1U) * 0x85ebca6bU) >> 16U & 0xfffeU) | (hash & 1U))};
+    probe.hash = hash;
+    probe.first = bucket_of(static_cast<std::uint32_t>(wide));
+    probe.second = bucket_of(static_cast<std::uint32_t>(wide >> 32U));
+    probe.bucket_count = bucket_count_;
+    probe.reference = 0;
+    probe.changes = 0;
+    probe.tag = static_cast<std::uint16_t>((((hash >> 1U) * 0x85ebca6bU) >> 16U & 0xfffeU) | (hash & 1U));
   }
   void fetch_buckets(const Probe& probe) const noexcept {
     load(&buckets_[probe.first]);
@@ -143,12 +149,14 @@ class SessionTable {
   }
   template <class Matches>
   [[nodiscard]] Record* find(const Probe& made, Matches&& matches) noexcept {
-    if (made.changes == changes_) {
-      // Nearly always the first slot with the tag is the one, and the only one.
-      if (made.reference != 0 && matches(records_[made.reference - 1])) return &records_[made.reference - 1];
-      if ((made.matches & (made.matches - 1)) == 0) return nullptr;
-    }
-    return find_further(made, matches);
+    if (made.changes == changes_) return find(made, made.matches, matches);
+    // What a packet before this one has changed may concern these buckets.
+    const Probe present = made.bucket_count == bucket_count_ ? made : probe(made.hash);
+    return find(present, matches_of(present), matches);
+  }
+  // The record that find() would look at first, or null; always null where the table has changed since match().
+  [[nodiscard]] Record* candidate(const Probe& made) noexcept {
+    return made.changes == changes_ && made.reference != 0 ? &records_[made.reference - 1] : nullptr;
   }
 
   // A new record under an even forward hash and an odd reverse hash (0 = none): fields zero but the hashes. Null when
@@ -259,14 +267,7 @@ class SessionTable {
     }
   }
   template <class Matches>
-  [[nodiscard, gnu::noinline]] Record* find_further(const Probe& made, Matches& matches) noexcept {
-    if (made.changes == changes_) return find_tagged(made, made.matches & (made.matches - 1), matches);
-    // What a packet before this one has changed may concern these buckets.
-    const Probe present = made.bucket_count == bucket_count_ ? made : probe(made.hash);
-    return find_tagged(present, matches_of(present), matches);
-  }
-  template <class Matches>
-  [[nodiscard]] Record* find_tagged(const Probe& probe, std::uint32_t tagged, Matches& matches) noexcept {
+  [[nodiscard]] Record* find(const Probe& probe, std::uint32_t tagged, Matches& matches) noexcept {
     if (Record* const record = find_in(buckets_[probe.first], tagged & 0xffffU, matches)) return record;
     return find_in(buckets_[probe.second], tagged >> 16U, matches);
   }

@@ -74,21 +74,29 @@ template <class Address>
 
 template <class Address>
 void gather(const Packet& packet, const Address& source, const Address& destination, Facts<Address>& facts) {
+  // Copied first: the compiler cannot know that facts are not stored over packets.
+  const PacketClass classes = packet.classes;
+  const std::uint8_t* const data = packet.data;
+  const std::uint32_t bytes = packet.length - packet.l3_offset;
+  const std::uint8_t protocol = packet.protocol;
   facts.source = source;
   facts.destination = destination;
   facts.protocol = packet.protocol;
-  facts.to_node = packet.is(packet_class::own | packet_class::virtual_ip);
-  facts.bytes = packet.length - packet.l3_offset;
-  if (packet.is(packet_class::fragment) || !packet.is(packet_class::tcp | packet_class::udp)) {
+  facts.to_node = classes.has_any(packet_class::own | packet_class::virtual_ip);
+  facts.bytes = bytes;
+  (void)data; (void)protocol;
+  if (classes.has_any(packet_class::fragment) || !classes.has_any(packet_class::tcp | packet_class::udp)) {
     return gather_rare(packet, facts);
   }
   facts.part = Part::whole;
   facts.icmp = Icmp::none;
-  if (packet.is(packet_class::tcp)) {
-    gather_ports(packet.tcp(), facts);
-    facts.tcp_flags = packet.tcp().flags;
+  if (classes.has_any(packet_class::tcp)) {
+    const wire::TcpHeader tcp = packet.tcp();
+    gather_ports(tcp, facts);
+    facts.tcp_flags = tcp.flags;
   } else {
-    gather_ports(packet.udp(), facts);
+    const wire::UdpHeader udp = packet.udp();
+    gather_ports(udp, facts);
     facts.tcp_flags = 0;
   }
 }
@@ -171,11 +179,15 @@ void BalancerWorker::decide(Batch& batch, std::uint32_t now) noexcept {
 template <class Address>
 std::size_t BalancerWorker::decide_run(Batch& batch, const Lane<Address>& lane, std::size_t at, std::size_t end,
                                        std::uint32_t now, Sent& sent) noexcept {
+  Engine& engine = *engine_;
+  Sent sent_now;
   for (; at < lane.size && lane.places[at] < end; ++at) {
     const std::size_t place = lane.places[at];
-    engine_->decide(lane.lookups[at], now,
-                    [&](const Action<Address>& action) { apply(batch, place, action, sent); });
+    engine.decide(lane.lookups[at], now,
+                  [&](const Action<Address>& action) { apply(batch, place, action, sent_now); });
   }
+  sent.to_targets += sent_now.to_targets;
+  sent.to_clients += sent_now.to_clients;
   return at;
 }
 

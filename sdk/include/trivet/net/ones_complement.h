@@ -3,6 +3,7 @@
 // Thread: any; pure. Zero has two forms, 0 and 0xffff; a fold of a sum that is not 0 never yields 0.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 namespace trivet::ones_complement {
@@ -15,11 +16,9 @@ namespace trivet::ones_complement {
   return static_cast<std::uint16_t>(sum);
 }
 
-// The same for sums of a few words, below 2^24.
+// The same for sums below 2^32: the upper half takes in the lower one, and the carry of adding them.
 [[nodiscard]] constexpr std::uint16_t fold_few(std::uint32_t sum) noexcept {
-  sum = (sum & 0xffffU) + (sum >> 16U);
-  sum = (sum & 0xffffU) + (sum >> 16U);
-  return static_cast<std::uint16_t>(sum);
+  return static_cast<std::uint16_t>((sum + std::rotl(sum, 16)) >> 16U);
 }
 
 // new - old, as a value in 0..0xfffe: "no change" is always 0, so that it changes no field.
