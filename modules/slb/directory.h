@@ -40,7 +40,9 @@ struct ServiceKey {
     return address == other.address && port == other.port && protocol == other.protocol;
   }
   friend std::uint64_t flat_hash(const ServiceKey& key) noexcept {
-    return hash_words(words_of(key.address), (std::uint64_t{key.port} << 40U) | (std::uint64_t{key.protocol} << 32U));
+    const auto [first, second] = words_of(key.address);
+    const std::uint64_t rest = (std::uint64_t{key.port} << 40U) | (std::uint64_t{key.protocol} << 32U);
+    return fold_multiply(first ^ rest, second ^ 0x8bb84b93962eacc9ULL);
   }
 };
 

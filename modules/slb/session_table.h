@@ -43,10 +43,21 @@ struct FlowRest {
   std::uint8_t protocol = 0;
   std::uint8_t unused = 0;  // 0
 
-  [[nodiscard]] std::uint64_t number() const noexcept { return number(client_port, server_port, protocol); }
+  [[nodiscard]] std::uint64_t number() const noexcept {
+    std::uint32_t ports = 0;
+    std::uint16_t other = 0;
+    std::memcpy(&ports, this, sizeof ports);
+    std::memcpy(&other, &protocol, sizeof other);
+    return ports | (std::uint64_t{other} << 32U);
+  }
+  // The same of fields that are not together yet.
   [[nodiscard]] static constexpr std::uint64_t number(std::uint16_t client_port, std::uint16_t server_port,
                                                       std::uint8_t protocol) noexcept {
-    return std::uint64_t{client_port} | (std::uint64_t{server_port} << 16U) | (std::uint64_t{protocol} << 32U);
+    constexpr bool is_little = std::endian::native == std::endian::little;
+    const std::uint32_t ports = is_little ? client_port | (std::uint32_t{server_port} << 16U)
+                                          : server_port | (std::uint32_t{client_port} << 16U);
+    const std::uint32_t other = is_little ? protocol : std::uint32_t{protocol} << 8U;
+    return ports | (std::uint64_t{other} << 32U);
   }
 };
 static_assert(sizeof(FlowRest) == 6);
@@ -94,8 +105,8 @@ class SessionTable {
     std::uint32_t hash = 0;
     std::uint32_t first = 0;         // buckets
     std::uint32_t second = 0;        // may be the same
-    std::uint32_t bucket_count = 0;  // of the table then; with another one they are not the buckets any more
     std::uint32_t matches = 0;    // slots with the tag: the first bucket's from bit 0 on, the second's from bit 16 on
+    std::uint32_t bucket_count = 0;  // of the table then; with another one they are not the buckets any more
     std::uint32_t reference = 0;  // in the first of them; 0 = there is none
     std::uint16_t tag = 0;
     std::uint64_t changes = 0;  // of the table when `matches` was made; 0 = not yet
@@ -115,9 +126,9 @@ class SessionTable {
     probe.first = bucket_of(static_cast<std::uint32_t>(wide));
     probe.second = bucket_of(static_cast<std::uint32_t>(wide >> 32U));
     probe.bucket_count = bucket_count_;
-    probe.reference = 0;
     probe.changes = 0;
-    probe.tag = static_cast<std::uint16_t>((((hash >> 1U) * 0x85ebca6bU) >> 16U & 0xfffeU) | (hash & 1U));
+    // With the bit that tells forward from reverse.
+    probe.tag = static_cast<std::uint16_t>(hash);
   }
   void fetch_buckets(const Probe& probe) const noexcept {
     load(&buckets_[probe.first]);

@@ -44,14 +44,30 @@ constexpr std::uint32_t sweep_pause = 100;  // milliseconds
 
 template <class Header, class Address>
 void gather_ports(const Header& header, Facts<Address>& facts) {
-  facts.source_port = header.source_port;
-  facts.destination_port = header.destination_port;
+  // Both read before one is stored: the compiler cannot know that facts do not lie over packets.
+  const std::uint16_t source_port = header.source_port;
+  const std::uint16_t destination_port = header.destination_port;
+  facts.source_port = source_port;
+  facts.destination_port = destination_port;
   facts.has_ports = true;
+}
+
+// What facts of all packets have in common.
+template <class Address>
+void gather(const Packet& packet, const Address& source, const Address& destination, Facts<Address>& facts) {
+  const std::uint32_t bytes = packet.length - packet.l3_offset;
+  const bool to_node = packet.is(packet_class::own | packet_class::virtual_ip);
+  const std::uint8_t protocol = packet.protocol;
+  facts.source = source;
+  facts.destination = destination;
+  facts.protocol = protocol;
+  facts.to_node = to_node;
+  facts.bytes = bytes;
 }
 
 // Fragments, ICMP, and what has no ports.
 template <class Address>
-[[gnu::noinline]] void gather_rare(const Packet& packet, Facts<Address>& facts) {
+void gather_rare(const Packet& packet, Facts<Address>& facts) {
   facts.source_port = 0;
   facts.destination_port = 0;
   facts.tcp_flags = 0;
@@ -69,35 +85,6 @@ template <class Address>
     gather_ports(packet.udp(), facts);
   } else if (packet.is(packet_class::icmp | packet_class::icmpv6)) {
     facts.icmp = icmp_kind(packet);
-  }
-}
-
-template <class Address>
-void gather(const Packet& packet, const Address& source, const Address& destination, Facts<Address>& facts) {
-  // Copied first: the compiler cannot know that facts are not stored over packets.
-  const PacketClass classes = packet.classes;
-  const std::uint8_t* const data = packet.data;
-  const std::uint32_t bytes = packet.length - packet.l3_offset;
-  const std::uint8_t protocol = packet.protocol;
-  facts.source = source;
-  facts.destination = destination;
-  facts.protocol = packet.protocol;
-  facts.to_node = classes.has_any(packet_class::own | packet_class::virtual_ip);
-  facts.bytes = bytes;
-  (void)data; (void)protocol;
-  if (classes.has_any(packet_class::fragment) || !classes.has_any(packet_class::tcp | packet_class::udp)) {
-    return gather_rare(packet, facts);
-  }
-  facts.part = Part::whole;
-  facts.icmp = Icmp::none;
-  if (classes.has_any(packet_class::tcp)) {
-    const wire::TcpHeader tcp = packet.tcp();
-    gather_ports(tcp, facts);
-    facts.tcp_flags = tcp.flags;
-  } else {
-    const wire::UdpHeader udp = packet.udp();
-    gather_ports(udp, facts);
-    facts.tcp_flags = 0;
   }
 }
 
@@ -128,30 +115,53 @@ void BalancerWorker::classify(const Batch& batch) noexcept {
   // Neighbour discovery and group membership to a service address are not the service's.
   constexpr PacketClass local =
       packet_class::nd | packet_class::mld | packet_class::igmp | packet_class::vrrp | packet_class::multicast;
-  lane4_.size = 0;
-  lane6_.size = 0;
+  std::size_t size4 = 0;
+  std::size_t size6 = 0;
   for (const std::size_t i : batch.pending()) {
     const Packet& packet = batch.packet(i);
     if (packet.is(local)) continue;
+    // Packets that are none of ours leave their place in the lane to the next one.
     if (packet.is(packet_class::ipv4)) {
-      const wire::Ipv4Header& header = packet.ipv4();
-      look_up(packet, i, header.source, header.destination, lane4_);
+      lane4_.places[size4] = static_cast<std::uint8_t>(i);
+      size4 += look_up(packet, packet.ipv4(), lane4_.lookups[size4]);
     } else if (packet.is(packet_class::ipv6)) {
-      const wire::Ipv6Header& header = packet.ipv6();
-      look_up(packet, i, header.source, header.destination, lane6_);
+      lane6_.places[size6] = static_cast<std::uint8_t>(i);
+      size6 += look_up(packet, packet.ipv6(), lane6_.lookups[size6]);
     }
   }
+  lane4_.size = size4;
+  lane6_.size = size6;
 }
 
-// Packets that are none of ours get no place in the lane.
-template <class Address>
-void BalancerWorker::look_up(const Packet& packet, std::size_t place, const Address& source, const Address& destination,
-                             Lane<Address>& lane) noexcept {
-  Lookup<Address>& lookup = lane.lookups[lane.size];
-  gather(packet, source, destination, lookup.facts);
+// 1 for packets that concern us, else 0.
+template <class Header, class Address>
+std::size_t BalancerWorker::look_up(const Packet& packet, const Header& ip, Lookup<Address>& lookup) noexcept {
+  if (packet.is(packet_class::fragment) || !packet.is(packet_class::tcp | packet_class::udp)) {
+    return look_up_rare(packet, ip, lookup);
+  }
+  Facts<Address>& facts = lookup.facts;
+  std::uint8_t tcp_flags = 0;
+  if (packet.is(packet_class::tcp)) {
+    tcp_flags = packet.tcp().flags;
+    gather_ports(packet.tcp(), facts);
+  } else {
+    gather_ports(packet.udp(), facts);
+  }
+  gather(packet, ip.source, ip.destination, facts);
+  facts.tcp_flags = tcp_flags;
+  facts.part = Part::whole;
+  facts.icmp = Icmp::none;
+  facts.has_ports = true;
   engine_->classify(lookup);
-  lane.places[lane.size] = static_cast<std::uint8_t>(place);
-  lane.size += static_cast<std::size_t>(lookup.direction != Direction::neither);
+  return static_cast<std::size_t>(lookup.direction != Direction::neither);
+}
+
+template <class Header, class Address>
+std::size_t BalancerWorker::look_up_rare(const Packet& packet, const Header& ip, Lookup<Address>& lookup) noexcept {
+  gather(packet, ip.source, ip.destination, lookup.facts);
+  gather_rare(packet, lookup.facts);
+  engine_->classify(lookup);
+  return static_cast<std::size_t>(lookup.direction != Direction::neither);
 }
 
 template <class Address>
@@ -169,26 +179,29 @@ void BalancerWorker::decide(Batch& batch, std::uint32_t now) noexcept {
   std::size_t at4 = 0;
   std::size_t at6 = 0;
   while (at4 < lane4_.size || at6 < lane6_.size) {
-    at4 = decide_run(batch, lane4_, at4, at6 < lane6_.size ? lane6_.places[at6] : Batch::capacity, now, sent);
-    at6 = decide_run(batch, lane6_, at6, at4 < lane4_.size ? lane4_.places[at4] : Batch::capacity, now, sent);
+    const std::size_t end4 = lane4_.before(at6 < lane6_.size ? lane6_.places[at6] : Batch::capacity, at4);
+    decide_run(batch, lane4_, at4, end4, now, sent);
+    at4 = end4;
+    const std::size_t end6 = lane6_.before(at4 < lane4_.size ? lane4_.places[at4] : Batch::capacity, at6);
+    decide_run(batch, lane6_, at6, end6, now, sent);
+    at6 = end6;
   }
   if (sent.to_targets != 0) context_.counters().add(handles_.to_targets, sent.to_targets);
   if (sent.to_clients != 0) context_.counters().add(handles_.to_clients, sent.to_clients);
 }
 
 template <class Address>
-std::size_t BalancerWorker::decide_run(Batch& batch, const Lane<Address>& lane, std::size_t at, std::size_t end,
-                                       std::uint32_t now, Sent& sent) noexcept {
+void BalancerWorker::decide_run(Batch& batch, const Lane<Address>& lane, std::size_t begin, std::size_t end,
+                                std::uint32_t now, Sent& sent) noexcept {
   Engine& engine = *engine_;
   Sent sent_now;
-  for (; at < lane.size && lane.places[at] < end; ++at) {
+  for (std::size_t at = begin; at < end; ++at) {
     const std::size_t place = lane.places[at];
     engine.decide(lane.lookups[at], now,
                   [&](const Action<Address>& action) { apply(batch, place, action, sent_now); });
   }
   sent.to_targets += sent_now.to_targets;
   sent.to_clients += sent_now.to_clients;
-  return at;
 }
 
 template <class Address>

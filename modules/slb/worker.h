@@ -50,6 +50,13 @@ class BalancerWorker final : public Worker {
     std::size_t size = 0;
     std::array<std::uint8_t, Batch::capacity> places{};
     std::array<Lookup<Address>, Batch::capacity> lookups{};
+
+    // From `at` on the first one that is not before this place in the batch.
+    [[nodiscard]] std::size_t before(std::size_t place, std::size_t at) const noexcept {
+      if (place == Batch::capacity) return size;
+      while (at < size && places[at] < place) ++at;
+      return at;
+    }
   };
   struct Sent {
     std::uint64_t to_targets = 0;
@@ -58,16 +65,17 @@ class BalancerWorker final : public Worker {
 
   // From the batch to the lanes.
   [[gnu::noinline, gnu::flatten]] void classify(const Batch& batch) noexcept;
-  template <class Address>
-  void look_up(const Packet& packet, std::size_t place, const Address& source, const Address& destination,
-               Lane<Address>& lane) noexcept;
+  template <class Header, class Address>
+  [[nodiscard]] std::size_t look_up(const Packet& packet, const Header& ip, Lookup<Address>& lookup) noexcept;
+  template <class Header, class Address>
+  [[nodiscard, gnu::noinline]] std::size_t look_up_rare(const Packet& packet, const Header& ip,
+                                                        Lookup<Address>& lookup) noexcept;
   template <class Address>
   [[gnu::noinline, gnu::flatten]] void fetch(Lane<Address>& lane) noexcept;
   void decide(Batch& batch, std::uint32_t now) noexcept;
-  // From place `at` in the lane on to the first packet that is behind place `end` in the batch, whose place is returned.
   template <class Address>
-  [[gnu::noinline, gnu::flatten]] std::size_t decide_run(Batch& batch, const Lane<Address>& lane, std::size_t at,
-                                                         std::size_t end, std::uint32_t now, Sent& sent) noexcept;
+  [[gnu::noinline, gnu::flatten]] void decide_run(Batch& batch, const Lane<Address>& lane, std::size_t begin,
+                                                  std::size_t end, std::uint32_t now, Sent& sent) noexcept;
   template <class Address>
   void apply(Batch& batch, std::size_t at, const Action<Address>& action, Sent& sent) noexcept;
   [[gnu::noinline]] void sweep(std::uint32_t now, std::uint32_t most) noexcept;
