@@ -92,6 +92,23 @@ void Engine::use(const Directory& directory, const ForwardingState* forwarding) 
 }
 
 template <class Address>
+bool Engine::classify_in_general(Lookup<Address>& lookup) const noexcept {
+  const Facts<Address>& facts = lookup.facts;
+  if (!directory_->is_server(facts.destination)) return classify_reply(lookup);
+  const Service* const service =
+      directory_->find_service(facts.destination, facts.destination_port, facts.protocol, facts.has_ports);
+  if (service != nullptr) {
+    aim_forward(lookup, *service);
+    return true;
+  }
+  // It is refused before the table is asked.
+  lookup.direction = Direction::forward;
+  lookup.service = nullptr;
+  table<Address>().aim(lookup.probe, 0);
+  return true;
+}
+
+template <class Address>
 Session<Address>* Engine::find_forward(const Lookup<Address>& lookup, std::uint32_t now) noexcept {
   Session<Address>* session = sessions_of<Address>().find(lookup.probe, [&](const Session<Address>& record) {
     return record.forward_hash == lookup.probe.hash && is_of(record, directory_->bindings[record.binding], lookup);
@@ -440,10 +457,12 @@ void Engine::sweep(std::uint32_t now, std::uint32_t records) noexcept {
 }
 
 // What the packet path leaves to this file, and the path itself for who does not inline it.
+template bool Engine::classify_in_general(Lookup<Ipv4Address>&) const noexcept;
+template bool Engine::classify_in_general(Lookup<Ipv6Address>&) const noexcept;
 template Action<Ipv4Address> Engine::decide_in_general(const Lookup<Ipv4Address>&, std::uint32_t) noexcept;
 template Action<Ipv6Address> Engine::decide_in_general(const Lookup<Ipv6Address>&, std::uint32_t) noexcept;
-template void Engine::classify(Lookup<Ipv4Address>&) const noexcept;
-template void Engine::classify(Lookup<Ipv6Address>&) const noexcept;
+template bool Engine::classify(Lookup<Ipv4Address>&) const noexcept;
+template bool Engine::classify(Lookup<Ipv6Address>&) const noexcept;
 template Action<Ipv4Address> Engine::decide(const Lookup<Ipv4Address>&, std::uint32_t) noexcept;
 template Action<Ipv6Address> Engine::decide(const Lookup<Ipv6Address>&, std::uint32_t) noexcept;
 

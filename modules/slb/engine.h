@@ -117,10 +117,10 @@ class Engine {
   // `forwarding` tells which addresses are the node's own: they begin no session. Null = none is.
   void use(const Directory& directory, const ForwardingState* forwarding = nullptr) noexcept;
 
-  // From the facts in `lookup` to the rest of it. Unless the direction is neither, what the table has for it can be
-  // fetched ahead: see session_table.h.
+  // From the facts in `lookup` to the rest of it. False where the direction is neither; else what the table has for it
+  // can be fetched ahead: see session_table.h.
   template <class Address>
-  [[gnu::flatten]] void classify(Lookup<Address>& lookup) const noexcept;
+  [[gnu::flatten]] bool classify(Lookup<Address>& lookup) const noexcept;
   template <class Address>
   void fetch_buckets(const Lookup<Address>& lookup) const noexcept {
     table<Address>().fetch_buckets(lookup.probe);
@@ -185,17 +185,25 @@ class Engine {
     return const_cast<SessionTable<Address>&>(std::as_const(*this).template table<Address>());
   }
   template <class Address>
-  [[nodiscard]] static Key<Address> forward_key(const Service& service, const Facts<Address>& facts) noexcept;
+  [[nodiscard]] static std::uint64_t forward_rest(const Service& service, const Facts<Address>& facts) noexcept;
   template <class Address>
   [[nodiscard]] static std::uint64_t reverse_rest(const Binding& binding, const Session<Address>& session) noexcept;
   template <class Address>
   [[nodiscard]] static Key<Address> reply_key(const Facts<Address>& facts, std::uint8_t form) noexcept;
   // Even and odd, as the table wants them.
   template <class Address>
-  [[nodiscard]] std::uint32_t forward_hash(ServerId server, const Key<Address>& key) const noexcept;
+  [[nodiscard]] std::uint32_t forward_hash(ServerId server, const Address& client,
+                                           std::uint64_t key_rest) const noexcept;
   template <class Address>
   [[nodiscard]] std::uint32_t reverse_hash(const Address& target, const Key<Address>& key) const noexcept;
 
+  // To the node, but not to a port and protocol that a service names.
+  template <class Address>
+  [[gnu::noinline]] bool classify_in_general(Lookup<Address>& lookup) const noexcept;
+  template <class Address>
+  bool classify_reply(Lookup<Address>& lookup) const noexcept;
+  template <class Address>
+  void aim_forward(Lookup<Address>& lookup, const Service& service) const noexcept;
   // Whether a session of the present epoch takes in the packet; whether replies with this key are its.
   template <class Address>
   [[nodiscard]] static bool is_of(const Session<Address>& session, const Binding& binding,

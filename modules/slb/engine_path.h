@@ -42,9 +42,9 @@ inline std::uint32_t to_32(std::uint64_t wide) { return static_cast<std::uint32_
 }  // namespace path
 
 template <class Address>
-Engine::Key<Address> Engine::forward_key(const Service& service, const Facts<Address>& facts) noexcept {
-  if (service.session_id == SessionId::client) return {.client = facts.source};
-  return {.client = facts.source, .rest = FlowRest::number(facts.source_port, facts.destination_port, facts.protocol)};
+std::uint64_t Engine::forward_rest(const Service& service, const Facts<Address>& facts) noexcept {
+  if (service.session_id == SessionId::client) return 0;
+  return FlowRest::number(facts.source_port, facts.destination_port, facts.protocol);
 }
 
 template <class Address>
@@ -70,11 +70,11 @@ Engine::Key<Address> Engine::reply_key(const Facts<Address>& facts, std::uint8_t
 }
 
 template <class Address>
-std::uint32_t Engine::forward_hash(ServerId server, const Key<Address>& key) const noexcept {
-  const auto [high, low] = words_of(key.client);
-  const std::uint64_t client = fold_multiply(high ^ seed_, low ^ path::forward_salt);
-  const std::uint64_t rest = (std::uint64_t{server} << 40U) | key.rest;
-  return path::to_32(fold_multiply(client ^ rest, seed_ ^ path::reverse_salt)) & ~1U;
+std::uint32_t Engine::forward_hash(ServerId server, const Address& client, std::uint64_t key_rest) const noexcept {
+  const auto [high, low] = words_of(client);
+  const std::uint64_t mixed = fold_multiply(high ^ seed_, low ^ path::forward_salt);
+  const std::uint64_t rest = (std::uint64_t{server} << 40U) | key_rest;
+  return path::to_32(fold_multiply(mixed ^ rest, seed_ ^ path::reverse_salt)) & ~1U;
 }
 
 template <class Address>
@@ -87,41 +87,39 @@ std::uint32_t Engine::reverse_hash(const Address& target, const Key<Address>& ke
 }
 
 template <class Address>
-void Engine::classify(Lookup<Address>& lookup) const noexcept {
+bool Engine::classify(Lookup<Address>& lookup) const noexcept {
   const Facts<Address>& facts = lookup.facts;
-  const Directory& directory = *directory_;
-  const Service* service = nullptr;
-  bool is_forward = false;
   if (facts.to_node) {
-    if (facts.has_ports) service = directory.find_exact(facts.destination, facts.destination_port, facts.protocol);
-    is_forward = service != nullptr || directory.is_server(facts.destination);
-    if (is_forward && service == nullptr) {
-      service = directory.find_service(facts.destination, facts.destination_port, facts.protocol, facts.has_ports);
-    }
+    const Service* const service =
+        facts.has_ports ? directory_->find_exact(facts.destination, facts.destination_port, facts.protocol) : nullptr;
+    if (service == nullptr) return classify_in_general(lookup);
+    aim_forward(lookup, *service);
+    return true;
   }
-  std::uint32_t hash = 0;
-  if (is_forward) {
-    lookup.direction = Direction::forward;
-    lookup.service = service;
-    // Without a service it is refused before the table is asked.
-    if (service != nullptr) {
-      const Key<Address> key = forward_key(*service, facts);
-      lookup.rest = key.rest;
-      hash = forward_hash(service->number, key);
-    }
-  } else {
-    const std::uint8_t* const forms = directory.index<Address>().reply_forms.find({facts.source});
-    if (forms == nullptr) {
-      lookup.direction = Direction::neither;
-      return;
-    }
-    lookup.direction = Direction::reverse;
-    lookup.reply_forms = *forms;
-    const Key<Address> key = reply_key(facts, path::first_of(*forms));
-    lookup.rest = key.rest;
-    hash = reverse_hash(facts.source, key);
+  return classify_reply(lookup);
+}
+
+template <class Address>
+void Engine::aim_forward(Lookup<Address>& lookup, const Service& service) const noexcept {
+  lookup.direction = Direction::forward;
+  lookup.service = &service;
+  lookup.rest = forward_rest(service, lookup.facts);
+  table<Address>().aim(lookup.probe, forward_hash(service.number, lookup.facts.source, lookup.rest));
+}
+
+template <class Address>
+bool Engine::classify_reply(Lookup<Address>& lookup) const noexcept {
+  const std::uint8_t* const forms = directory_->index<Address>().reply_forms.find({lookup.facts.source});
+  if (forms == nullptr) {
+    lookup.direction = Direction::neither;
+    return false;
   }
-  table<Address>().aim(lookup.probe, hash);
+  lookup.direction = Direction::reverse;
+  lookup.reply_forms = *forms;
+  const Key<Address> key = reply_key(lookup.facts, path::first_of(*forms));
+  lookup.rest = key.rest;
+  table<Address>().aim(lookup.probe, reverse_hash(lookup.facts.source, key));
+  return true;
 }
 
 // Nearly every packet is in the middle of a session that the first record with the tag stands for. It is found here, as

@@ -123,19 +123,19 @@ void BalancerWorker::classify(const Batch& batch) noexcept {
     // Packets that are none of ours leave their place in the lane to the next one.
     if (packet.is(packet_class::ipv4)) {
       lane4_.places[size4] = static_cast<std::uint8_t>(i);
-      size4 += look_up(packet, packet.ipv4(), lane4_.lookups[size4]);
+      if (look_up(packet, packet.ipv4(), lane4_.lookups[size4])) ++size4;
     } else if (packet.is(packet_class::ipv6)) {
       lane6_.places[size6] = static_cast<std::uint8_t>(i);
-      size6 += look_up(packet, packet.ipv6(), lane6_.lookups[size6]);
+      if (look_up(packet, packet.ipv6(), lane6_.lookups[size6])) ++size6;
     }
   }
   lane4_.size = size4;
   lane6_.size = size6;
 }
 
-// 1 for packets that concern us, else 0.
+// False for packets that are none of ours.
 template <class Header, class Address>
-std::size_t BalancerWorker::look_up(const Packet& packet, const Header& ip, Lookup<Address>& lookup) noexcept {
+bool BalancerWorker::look_up(const Packet& packet, const Header& ip, Lookup<Address>& lookup) noexcept {
   if (packet.is(packet_class::fragment) || !packet.is(packet_class::tcp | packet_class::udp)) {
     return look_up_rare(packet, ip, lookup);
   }
@@ -152,16 +152,14 @@ std::size_t BalancerWorker::look_up(const Packet& packet, const Header& ip, Look
   facts.part = Part::whole;
   facts.icmp = Icmp::none;
   facts.has_ports = true;
-  engine_->classify(lookup);
-  return static_cast<std::size_t>(lookup.direction != Direction::neither);
+  return engine_->classify(lookup);
 }
 
 template <class Header, class Address>
-std::size_t BalancerWorker::look_up_rare(const Packet& packet, const Header& ip, Lookup<Address>& lookup) noexcept {
+bool BalancerWorker::look_up_rare(const Packet& packet, const Header& ip, Lookup<Address>& lookup) noexcept {
   gather(packet, ip.source, ip.destination, lookup.facts);
   gather_rare(packet, lookup.facts);
-  engine_->classify(lookup);
-  return static_cast<std::size_t>(lookup.direction != Direction::neither);
+  return engine_->classify(lookup);
 }
 
 template <class Address>

@@ -66,10 +66,10 @@ class BalancerWorker final : public Worker {
   // From the batch to the lanes.
   [[gnu::noinline, gnu::flatten]] void classify(const Batch& batch) noexcept;
   template <class Header, class Address>
-  [[nodiscard]] std::size_t look_up(const Packet& packet, const Header& ip, Lookup<Address>& lookup) noexcept;
+  [[nodiscard]] bool look_up(const Packet& packet, const Header& ip, Lookup<Address>& lookup) noexcept;
   template <class Header, class Address>
-  [[nodiscard, gnu::noinline]] std::size_t look_up_rare(const Packet& packet, const Header& ip,
-                                                        Lookup<Address>& lookup) noexcept;
+  [[nodiscard, gnu::noinline]] bool look_up_rare(const Packet& packet, const Header& ip,
+                                                 Lookup<Address>& lookup) noexcept;
   template <class Address>
   [[gnu::noinline, gnu::flatten]] void fetch(Lane<Address>& lane) noexcept;
   void decide(Batch& batch, std::uint32_t now) noexcept;
