@@ -1,8 +1,11 @@
 #include "slb/worker.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <span>
+#include <type_traits>
+#include <utility>
 
 #include "slb/engine_path.h"
 #include "trivet/forwarding.h"
@@ -52,12 +55,22 @@ void gather_ports(const Header& header, Facts<Address>& facts) {
   facts.has_ports = true;
 }
 
+template <class Address>
+std::pair<Address, Address> addresses_of(const Packet& packet) {
+  if constexpr (std::is_same_v<Address, Ipv4Address>) {
+    return {packet.ipv4().source, packet.ipv4().destination};
+  } else {
+    return {packet.ipv6().source, packet.ipv6().destination};
+  }
+}
+
 // What facts of all packets have in common.
 template <class Address>
-void gather(const Packet& packet, const Address& source, const Address& destination, Facts<Address>& facts) {
+void gather(const Packet& packet, Facts<Address>& facts) {
   const std::uint32_t bytes = packet.length - packet.l3_offset;
   const bool to_node = packet.is(packet_class::own | packet_class::virtual_ip);
   const std::uint8_t protocol = packet.protocol;
+  const auto [source, destination] = addresses_of<Address>(packet);
   facts.source = source;
   facts.destination = destination;
   facts.protocol = protocol;
@@ -112,32 +125,46 @@ void BalancerWorker::process(Batch& batch) noexcept {
 }
 
 void BalancerWorker::classify(const Batch& batch) noexcept {
+  lane4_.size = 0;
+  lane6_.size = 0;
+  for (std::uint64_t left = batch.pending().mask(); left != 0;) {
+    left = classify_run(batch, left, lane4_);
+    left = classify_run(batch, left, lane6_);
+  }
+}
+
+template <class Address>
+std::uint64_t BalancerWorker::classify_run(const Batch& batch, std::uint64_t places, Lane<Address>& lane) noexcept {
   // Neighbour discovery and group membership to a service address are not the service's.
   constexpr PacketClass local =
       packet_class::nd | packet_class::mld | packet_class::igmp | packet_class::vrrp | packet_class::multicast;
-  std::size_t size4 = 0;
-  std::size_t size6 = 0;
-  for (const std::size_t i : batch.pending()) {
-    const Packet& packet = batch.packet(i);
+  constexpr bool is_v4 = std::is_same_v<Address, Ipv4Address>;
+  constexpr PacketClass family = is_v4 ? packet_class::ipv4 : packet_class::ipv6;
+  constexpr PacketClass other_family = is_v4 ? packet_class::ipv6 : packet_class::ipv4;
+  Lookup<Address>* lookup = lane.lookups.data() + lane.size;
+  std::uint8_t* place = lane.places.data() + lane.size;
+  for (; places != 0; places &= places - 1) {
+    const auto at = static_cast<std::size_t>(std::countr_zero(places));
+    const Packet& packet = batch.packet(at);
     if (packet.is(local)) continue;
-    // Packets that are none of ours leave their place in the lane to the next one.
-    if (packet.is(packet_class::ipv4)) {
-      lane4_.places[size4] = static_cast<std::uint8_t>(i);
-      if (look_up(packet, packet.ipv4(), lane4_.lookups[size4])) ++size4;
-    } else if (packet.is(packet_class::ipv6)) {
-      lane6_.places[size6] = static_cast<std::uint8_t>(i);
-      if (look_up(packet, packet.ipv6(), lane6_.lookups[size6])) ++size6;
+    if (!packet.is(family)) {
+      if (packet.is(other_family)) break;
+      continue;
     }
+    // Packets that are none of ours leave their place in the lane to the next one.
+    if (!look_up(packet, *lookup)) continue;
+    *place++ = static_cast<std::uint8_t>(at);
+    ++lookup;
   }
-  lane4_.size = size4;
-  lane6_.size = size6;
+  lane.size = static_cast<std::size_t>(lookup - lane.lookups.data());
+  return places;
 }
 
 // False for packets that are none of ours.
-template <class Header, class Address>
-bool BalancerWorker::look_up(const Packet& packet, const Header& ip, Lookup<Address>& lookup) noexcept {
+template <class Address>
+bool BalancerWorker::look_up(const Packet& packet, Lookup<Address>& lookup) noexcept {
   if (packet.is(packet_class::fragment) || !packet.is(packet_class::tcp | packet_class::udp)) {
-    return look_up_rare(packet, ip, lookup);
+    return look_up_rare(packet, lookup);
   }
   Facts<Address>& facts = lookup.facts;
   std::uint8_t tcp_flags = 0;
@@ -147,7 +174,7 @@ bool BalancerWorker::look_up(const Packet& packet, const Header& ip, Lookup<Addr
   } else {
     gather_ports(packet.udp(), facts);
   }
-  gather(packet, ip.source, ip.destination, facts);
+  gather(packet, facts);
   facts.tcp_flags = tcp_flags;
   facts.part = Part::whole;
   facts.icmp = Icmp::none;
@@ -155,9 +182,9 @@ bool BalancerWorker::look_up(const Packet& packet, const Header& ip, Lookup<Addr
   return engine_->classify(lookup);
 }
 
-template <class Header, class Address>
-bool BalancerWorker::look_up_rare(const Packet& packet, const Header& ip, Lookup<Address>& lookup) noexcept {
-  gather(packet, ip.source, ip.destination, lookup.facts);
+template <class Address>
+bool BalancerWorker::look_up_rare(const Packet& packet, Lookup<Address>& lookup) noexcept {
+  gather(packet, lookup.facts);
   gather_rare(packet, lookup.facts);
   return engine_->classify(lookup);
 }

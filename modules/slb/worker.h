@@ -64,12 +64,15 @@ class BalancerWorker final : public Worker {
   };
 
   // From the batch to the lanes.
-  [[gnu::noinline, gnu::flatten]] void classify(const Batch& batch) noexcept;
-  template <class Header, class Address>
-  [[nodiscard]] bool look_up(const Packet& packet, const Header& ip, Lookup<Address>& lookup) noexcept;
-  template <class Header, class Address>
-  [[nodiscard, gnu::noinline]] bool look_up_rare(const Packet& packet, const Header& ip,
-                                                 Lookup<Address>& lookup) noexcept;
+  void classify(const Batch& batch) noexcept;
+  // Up to the first packet of the other family; returns what is left of `places` in the batch, a bit each.
+  template <class Address>
+  [[gnu::noinline, gnu::flatten]] std::uint64_t classify_run(const Batch& batch, std::uint64_t places,
+                                                             Lane<Address>& lane) noexcept;
+  template <class Address>
+  [[nodiscard]] bool look_up(const Packet& packet, Lookup<Address>& lookup) noexcept;
+  template <class Address>
+  [[nodiscard, gnu::noinline]] bool look_up_rare(const Packet& packet, Lookup<Address>& lookup) noexcept;
   template <class Address>
   [[gnu::noinline, gnu::flatten]] void fetch(Lane<Address>& lane) noexcept;
   void decide(Batch& batch, std::uint32_t now) noexcept;
