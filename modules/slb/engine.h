@@ -76,9 +76,9 @@ struct Facts {
   std::uint16_t source_port = 0;       // 0 without ports
   std::uint16_t destination_port = 0;  // 0 without ports
   std::uint8_t protocol = 0;
+  bool to_node = true;  // the destination is an address of the node, as servers' are
   std::uint8_t tcp_flags = 0;
   bool has_ports = false;  // TCP or UDP, and the header is here
-  bool to_node = true;     // the destination is an address of the node, as servers' are
   Part part = Part::whole;
   Icmp icmp = Icmp::none;
   std::uint32_t fragment_id = 0;  // of a part; means nothing for whole packets

@@ -56,11 +56,11 @@ void gather_ports(const Header& header, Facts<Address>& facts) {
 }
 
 template <class Address>
-std::pair<Address, Address> addresses_of(const Packet& packet) {
+const auto& header_of(const Packet& packet) {
   if constexpr (std::is_same_v<Address, Ipv4Address>) {
-    return {packet.ipv4().source, packet.ipv4().destination};
+    return packet.ipv4();
   } else {
-    return {packet.ipv6().source, packet.ipv6().destination};
+    return packet.ipv6();
   }
 }
 
@@ -70,9 +70,9 @@ void gather(const Packet& packet, Facts<Address>& facts) {
   const std::uint32_t bytes = packet.length - packet.l3_offset;
   const bool to_node = packet.is(packet_class::own | packet_class::virtual_ip);
   const std::uint8_t protocol = packet.protocol;
-  const auto [source, destination] = addresses_of<Address>(packet);
-  facts.source = source;
-  facts.destination = destination;
+  const auto& header = header_of<Address>(packet);
+  facts.source = header.source;
+  facts.destination = header.destination;
   facts.protocol = protocol;
   facts.to_node = to_node;
   facts.bytes = bytes;
@@ -141,8 +141,7 @@ std::uint64_t BalancerWorker::classify_run(const Batch& batch, std::uint64_t pla
   constexpr bool is_v4 = std::is_same_v<Address, Ipv4Address>;
   constexpr PacketClass family = is_v4 ? packet_class::ipv4 : packet_class::ipv6;
   constexpr PacketClass other_family = is_v4 ? packet_class::ipv6 : packet_class::ipv4;
-  Lookup<Address>* lookup = lane.lookups.data() + lane.size;
-  std::uint8_t* place = lane.places.data() + lane.size;
+  auto* seat = lane.seats.data() + lane.size;
   for (; places != 0; places &= places - 1) {
     const auto at = static_cast<std::size_t>(std::countr_zero(places));
     const Packet& packet = batch.packet(at);
@@ -151,12 +150,12 @@ std::uint64_t BalancerWorker::classify_run(const Batch& batch, std::uint64_t pla
       if (packet.is(other_family)) break;
       continue;
     }
-    // Packets that are none of ours leave their place in the lane to the next one.
-    if (!look_up(packet, *lookup)) continue;
-    *place++ = static_cast<std::uint8_t>(at);
-    ++lookup;
+    // Packets that are none of ours leave their seat to the next one.
+    if (!look_up(packet, seat->lookup)) continue;
+    seat->place = static_cast<std::uint8_t>(at);
+    ++seat;
   }
-  lane.size = static_cast<std::size_t>(lookup - lane.lookups.data());
+  lane.size = static_cast<std::size_t>(seat - lane.seats.data());
   return places;
 }
 
@@ -192,10 +191,10 @@ bool BalancerWorker::look_up_rare(const Packet& packet, Lookup<Address>& lookup)
 template <class Address>
 void BalancerWorker::fetch(Lane<Address>& lane) noexcept {
   const Engine& engine = *engine_;
-  const std::span<Lookup<Address>> lookups = std::span(lane.lookups).first(lane.size);
-  for (const Lookup<Address>& lookup : lookups) engine.fetch_buckets(lookup);
-  for (Lookup<Address>& lookup : lookups) engine.match(lookup);
-  for (const Lookup<Address>& lookup : lookups) engine.fetch_record(lookup);
+  const auto seats = std::span(lane.seats).first(lane.size);
+  for (const auto& seat : seats) engine.fetch_buckets(seat.lookup);
+  for (auto& seat : seats) engine.match(seat.lookup);
+  for (const auto& seat : seats) engine.fetch_record(seat.lookup);
 }
 
 // One after the other, in the order of the batch: what an earlier packet begins, a later one finds.
@@ -204,10 +203,10 @@ void BalancerWorker::decide(Batch& batch, std::uint32_t now) noexcept {
   std::size_t at4 = 0;
   std::size_t at6 = 0;
   while (at4 < lane4_.size || at6 < lane6_.size) {
-    const std::size_t end4 = lane4_.before(at6 < lane6_.size ? lane6_.places[at6] : Batch::capacity, at4);
+    const std::size_t end4 = lane4_.before(at6 < lane6_.size ? lane6_.seats[at6].place : Batch::capacity, at4);
     decide_run(batch, lane4_, at4, end4, now, sent);
     at4 = end4;
-    const std::size_t end6 = lane6_.before(at4 < lane4_.size ? lane4_.places[at4] : Batch::capacity, at6);
+    const std::size_t end6 = lane6_.before(at4 < lane4_.size ? lane4_.seats[at4].place : Batch::capacity, at6);
     decide_run(batch, lane6_, at6, end6, now, sent);
     at6 = end6;
   }
@@ -220,9 +219,9 @@ void BalancerWorker::decide_run(Batch& batch, const Lane<Address>& lane, std::si
                                 std::uint32_t now, Sent& sent) noexcept {
   Engine& engine = *engine_;
   Sent sent_now;
-  for (std::size_t at = begin; at < end; ++at) {
-    const std::size_t place = lane.places[at];
-    engine.decide(lane.lookups[at], now,
+  for (const auto& seat : std::span(lane.seats).subspan(begin, end - begin)) {
+    const std::size_t place = seat.place;
+    engine.decide(seat.lookup, now,
                   [&](const Action<Address>& action) { apply(batch, place, action, sent_now); });
   }
   sent.to_targets += sent_now.to_targets;

@@ -44,17 +44,20 @@ class BalancerWorker final : public Worker {
   [[nodiscard]] std::uint32_t last_seen() const noexcept { return last_seen_; }
 
  private:
-  // The packets of a batch that concern us, of one family: their places in it, ascending, and what is known about them.
+  // The packets of a batch that concern us, of one family, in the order of their places in the batch.
   template <class Address>
   struct Lane {
+    struct Seat {
+      Lookup<Address> lookup;
+      std::uint8_t place = 0;
+    };
     std::size_t size = 0;
-    std::array<std::uint8_t, Batch::capacity> places{};
-    std::array<Lookup<Address>, Batch::capacity> lookups{};
+    std::array<Seat, Batch::capacity> seats{};
 
     // From `at` on the first one that is not before this place in the batch.
     [[nodiscard]] std::size_t before(std::size_t place, std::size_t at) const noexcept {
       if (place == Batch::capacity) return size;
-      while (at < size && places[at] < place) ++at;
+      while (at < size && seats[at].place < place) ++at;
       return at;
     }
   };
