@@ -24,11 +24,17 @@
 
 namespace trivet::slb {
 
+// Of the maps below. Their keys are the operator's, so they need no secret.
+inline constexpr std::uint64_t flat_salt = 0x8bb84b93962eacc9ULL;
+
 template <class Address>
 struct AddressKey {
   Address address;
   bool operator==(const AddressKey& other) const noexcept { return address == other.address; }
-  friend std::uint64_t flat_hash(const AddressKey& key) noexcept { return hash_words(words_of(key.address), 0); }
+  friend std::uint64_t flat_hash(const AddressKey& key) noexcept {
+    const auto [first, second] = words_of(key.address);
+    return fold_multiply(first, second ^ flat_salt);
+  }
 };
 
 template <class Address>
@@ -42,7 +48,7 @@ struct ServiceKey {
   friend std::uint64_t flat_hash(const ServiceKey& key) noexcept {
     const auto [first, second] = words_of(key.address);
     const std::uint64_t rest = (std::uint64_t{key.port} << 40U) | (std::uint64_t{key.protocol} << 32U);
-    return fold_multiply(first ^ rest, second ^ 0x8bb84b93962eacc9ULL);
+    return fold_multiply(first ^ rest, second ^ flat_salt);
   }
 };
 

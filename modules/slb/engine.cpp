@@ -154,8 +154,8 @@ bool Engine::is_claimed(const Binding& binding, const Facts<Address>& facts, std
   for (std::uint8_t left = forms; left != 0; left &= static_cast<std::uint8_t>(left - 1)) {
     const auto form = static_cast<std::uint8_t>(left & -left);
     if (form == reply_form::port && !reply.has_ports) continue;
-    const Key<Address> key = reply_key(reply, form);
-    if (find_reverse(reply.source, key, reverse_hash(reply.source, key), now) != nullptr) return true;
+    const Key<Address> key{.client = reply.destination, .rest = reply_rest(reply, form)};
+    if (find_reverse(reply.source, key, reverse_hash(reply.source, key.client, key.rest), now) != nullptr) return true;
   }
   return false;
 }
@@ -188,8 +188,8 @@ Action<Address> Engine::later_fragment_of_target(const Lookup<Address>& lookup, 
   if (slot.datagram == datagram && now - slot.seen < fragment_memory) return refuse(Refusal::fragment);
   for (const std::uint8_t form : {reply_form::protocol, reply_form::any}) {
     if ((lookup.reply_forms & form) == 0) continue;
-    const Key<Address> key = reply_key(facts, form);
-    if (find_reverse(facts.source, key, reverse_hash(facts.source, key), now) != nullptr) {
+    const Key<Address> key{.client = facts.destination, .rest = reply_rest(facts, form)};
+    if (find_reverse(facts.source, key, reverse_hash(facts.source, key.client, key.rest), now) != nullptr) {
       return refuse(Refusal::fragment);
     }
   }
@@ -308,7 +308,7 @@ Action<Address> Engine::begin_session(const Lookup<Address>& lookup, std::uint32
     if (binding.dsr) return create(lookup, id, draft, 0, now);
     const Address& target = binding.template target_address<Address>();
     const Key<Address> reply{.client = draft.client, .rest = reverse_rest(binding, draft)};
-    const std::uint32_t hash = reverse_hash(target, reply);
+    const std::uint32_t hash = reverse_hash(target, reply.client, reply.rest);
     if (find_reverse(target, reply, hash, now) == nullptr &&
         !is_claimed(binding, facts, binding.foreign_forms<Address>(), now)) {
       return create(lookup, id, draft, hash, now);
@@ -380,9 +380,10 @@ Action<Address> Engine::reverse(const Lookup<Address>& lookup, std::uint32_t now
        left &= static_cast<std::uint8_t>(left - 1)) {
     const std::uint8_t form = path::first_of(left);
     if (form == reply_form::port && !facts.has_ports) continue;
-    const Key<Address> key = reply_key(facts, form);
-    session = left == lookup.reply_forms ? find_reverse(facts.source, key, lookup.probe, now)
-                                         : find_reverse(facts.source, key, reverse_hash(facts.source, key), now);
+    const Key<Address> key{.client = facts.destination, .rest = reply_rest(facts, form)};
+    session = left == lookup.reply_forms
+                  ? find_reverse(facts.source, key, lookup.probe, now)
+                  : find_reverse(facts.source, key, reverse_hash(facts.source, key.client, key.rest), now);
   }
   if (session == nullptr) return {};
   if (facts.part != Part::whole) return refuse_fragment(facts, now);

@@ -91,9 +91,9 @@ template <class Address>
 struct Lookup {
   Facts<Address> facts;
   Direction direction = Direction::neither;
-  std::uint8_t reply_forms = 0;      // reverse
-  const Service* service = nullptr;  // forward; null = no service for it
-  std::uint64_t rest = 0;            // of the key; reverse: in the first of the forms
+  std::uint8_t reply_forms = 0;                   // reverse
+  const Service* service = nullptr;               // forward; null = no service for it
+  std::uint64_t rest = 0;                         // of the key; reverse: in the first of the forms
   typename SessionTable<Address>::Probe probe{};  // of the key's hash
 };
 
@@ -189,13 +189,14 @@ class Engine {
   template <class Address>
   [[nodiscard]] static std::uint64_t reverse_rest(const Binding& binding, const Session<Address>& session) noexcept;
   template <class Address>
-  [[nodiscard]] static Key<Address> reply_key(const Facts<Address>& facts, std::uint8_t form) noexcept;
+  [[nodiscard]] static std::uint64_t reply_rest(const Facts<Address>& facts, std::uint8_t form) noexcept;
   // Even and odd, as the table wants them.
   template <class Address>
   [[nodiscard]] std::uint32_t forward_hash(ServerId server, const Address& client,
                                            std::uint64_t key_rest) const noexcept;
   template <class Address>
-  [[nodiscard]] std::uint32_t reverse_hash(const Address& target, const Key<Address>& key) const noexcept;
+  [[nodiscard]] std::uint32_t reverse_hash(const Address& target, const Address& client_address,
+                                           std::uint64_t key_rest) const noexcept;
 
   // To the node, but not to a port and protocol that a service names.
   template <class Address>

@@ -59,14 +59,14 @@ std::uint64_t Engine::reverse_rest(const Binding& binding, const Session<Address
 }
 
 template <class Address>
-Engine::Key<Address> Engine::reply_key(const Facts<Address>& facts, std::uint8_t form) noexcept {
-  constexpr unsigned with_port = reply_form::connection | reply_form::port_protocol | reply_form::port;
-  constexpr unsigned with_protocol = reply_form::connection | reply_form::port_protocol | reply_form::protocol;
-  const std::uint16_t none = 0;
-  return {.client = facts.destination,
-          .rest = FlowRest::number(form == reply_form::connection ? facts.destination_port : none,
-                                   (form & with_port) != 0 ? facts.source_port : none,
-                                   (form & with_protocol) != 0 ? facts.protocol : std::uint8_t{0})};
+std::uint64_t Engine::reply_rest(const Facts<Address>& facts, std::uint8_t form) noexcept {
+  if (form == reply_form::connection) {
+    return FlowRest::number(facts.destination_port, facts.source_port, facts.protocol);
+  }
+  constexpr unsigned with_port = reply_form::port_protocol | reply_form::port;
+  constexpr unsigned with_protocol = reply_form::port_protocol | reply_form::protocol;
+  return FlowRest::number(0, (form & with_port) != 0 ? facts.source_port : std::uint16_t{0},
+                          (form & with_protocol) != 0 ? facts.protocol : std::uint8_t{0});
 }
 
 template <class Address>
@@ -78,12 +78,13 @@ std::uint32_t Engine::forward_hash(ServerId server, const Address& client, std::
 }
 
 template <class Address>
-std::uint32_t Engine::reverse_hash(const Address& target, const Key<Address>& key) const noexcept {
-  const auto [high, low] = words_of(key.client);
+std::uint32_t Engine::reverse_hash(const Address& target, const Address& client_address,
+                                   std::uint64_t key_rest) const noexcept {
+  const auto [high, low] = words_of(client_address);
   const auto [target_high, target_low] = words_of(target);
   const std::uint64_t client = fold_multiply(high ^ seed_, low ^ path::reverse_salt);
   const std::uint64_t both = fold_multiply(target_high ^ client, target_low ^ seed_ ^ path::forward_salt);
-  return path::to_32(fold_multiply(both ^ key.rest, seed_ ^ path::forward_salt)) | 1U;
+  return path::to_32(fold_multiply(both ^ key_rest, seed_ ^ path::forward_salt)) | 1U;
 }
 
 template <class Address>
@@ -116,9 +117,8 @@ bool Engine::classify_reply(Lookup<Address>& lookup) const noexcept {
   }
   lookup.direction = Direction::reverse;
   lookup.reply_forms = *forms;
-  const Key<Address> key = reply_key(lookup.facts, path::first_of(*forms));
-  lookup.rest = key.rest;
-  table<Address>().aim(lookup.probe, reverse_hash(lookup.facts.source, key));
+  lookup.rest = reply_rest(lookup.facts, path::first_of(*forms));
+  table<Address>().aim(lookup.probe, reverse_hash(lookup.facts.source, lookup.facts.destination, lookup.rest));
   return true;
 }
 

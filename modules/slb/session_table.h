@@ -103,11 +103,11 @@ class SessionTable {
   // Where a hash is looked for.
   struct Probe {
     std::uint32_t hash = 0;
-    std::uint32_t first = 0;         // buckets
-    std::uint32_t second = 0;        // may be the same
-    std::uint32_t matches = 0;    // slots with the tag: the first bucket's from bit 0 on, the second's from bit 16 on
+    std::uint32_t first = 0;    // buckets
+    std::uint32_t second = 0;   // may be the same
+    std::uint32_t matches = 0;  // slots with the tag: the first bucket's from bit 0 on, the second's from bit 16 on
     std::uint32_t bucket_count = 0;  // of the table then; with another one they are not the buckets any more
-    std::uint32_t reference = 0;  // in the first of them; 0 = there is none
+    std::uint32_t reference = 0;     // in the first of them; 0 = there is none
     std::uint16_t tag = 0;
     std::uint64_t changes = 0;  // of the table when `matches` was made; 0 = not yet
   };
@@ -138,11 +138,13 @@ class SessionTable {
   void match(Probe& probe) const noexcept {
     probe.matches = matches_of(probe);
     probe.changes = changes_;
-    probe.reference = 0;
-    if (probe.matches == 0) return;
-    const auto slot = static_cast<std::size_t>(__builtin_ctz(probe.matches));
-    const Bucket& bucket = buckets_[slot < 16 ? probe.first : probe.second];
-    probe.reference = bucket.references[slot & 15U];
+    std::uint32_t reference = 0;
+    if (probe.matches != 0) {
+      const auto slot = static_cast<std::size_t>(__builtin_ctz(probe.matches));
+      const Bucket& bucket = buckets_[slot < 16 ? probe.first : probe.second];
+      reference = bucket.references[slot & 15U];
+    }
+    probe.reference = reference;
   }
   // The record that is probably the one.
   void fetch_record(const Probe& probe) const noexcept {

@@ -221,8 +221,7 @@ void BalancerWorker::decide_run(Batch& batch, const Lane<Address>& lane, std::si
   Sent sent_now;
   for (const auto& seat : std::span(lane.seats).subspan(begin, end - begin)) {
     const std::size_t place = seat.place;
-    engine.decide(seat.lookup, now,
-                  [&](const Action<Address>& action) { apply(batch, place, action, sent_now); });
+    engine.decide(seat.lookup, now, [&](const Action<Address>& action) { apply(batch, place, action, sent_now); });
   }
   sent.to_targets += sent_now.to_targets;
   sent.to_clients += sent_now.to_clients;

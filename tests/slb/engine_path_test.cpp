@@ -1,9 +1,10 @@
 // The packet path finds nearly all sessions at its first look and leaves the rest to the general way: both must decide
 // alike. A look-up that was not matched with the table goes the general way always.
+#include "slb/engine_path.h"
+
 #include <gtest/gtest.h>
 
 #include "engine_world.h"
-#include "slb/engine_path.h"
 #include "trivet/random.h"
 
 namespace trivet::slb {
@@ -69,7 +70,7 @@ class EnginePathTest : public EngineTest<Net> {
       facts.source_port = any_port(random);
       facts.destination_port = any_port(random);
       if (facts.protocol == tcp) {
-        static constexpr std::array<std::uint8_t, 6> usual{flag::syn, flag::ack, flag::ack,
+        static constexpr std::array<std::uint8_t, 6> usual{flag::syn,     flag::ack, flag::ack,
                                                            flag::syn_ack, flag::fin, flag::rst};
         facts.tcp_flags =
             random.below(8) == 0 ? static_cast<std::uint8_t>(random()) : usual[random.below(usual.size())];
@@ -118,7 +119,8 @@ TYPED_TEST(EnginePathTest, DecidesAsTheGeneralWayDoes) {
     for (int step = 0; step < 40'000; ++step) {
       const auto facts = this->any_facts(random);
       const auto action = quick.send(facts);
-      ASSERT_EQ(text_of(action), text_of(this->send_the_general_way(general, facts))) << "seed " << seed << ", " << step;
+      ASSERT_EQ(text_of(action), text_of(this->send_the_general_way(general, facts)))
+          << "seed " << seed << ", " << step;
       to_targets += static_cast<std::size_t>(action.outcome == Outcome::to_target);
       to_clients += static_cast<std::size_t>(action.outcome == Outcome::to_client);
       if (random.below(50) == 0) {

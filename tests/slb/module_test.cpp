@@ -263,5 +263,32 @@ TEST_P(SlbModule, EchoToAServerThatTakesEverythingIsBalancedWithRightChecksums) 
   EXPECT_EQ(lab.to_clients(), std::vector<Frame>{Lab::at_alice(net(), net().vip, testkit::echo_reply(1, 2))});
 }
 
+// Loads of a target count for both families: who is decided about first shows.
+TEST(SlbModuleFamilies, ABatchOfBothIsDecidedInItsOrder) {
+  const std::string objects = "server 1 {\n  ipaddr " + std::string{net4.vip} + "\n  ipaddr6 " + net6.vip +
+                              "\n  port 8080\n  protocol tcp\n  targets 1,2\n  sessionid src+port\n  method session\n"
+                              "}\nregister server 1\nenable server 1\n";
+  std::string targets;
+  for (const auto& [number, t4, t6] : {std::tuple{"1", net4.t1, net6.t1}, std::tuple{"2", net4.t2, net6.t2}}) {
+    targets += "target " + std::string{number} + " {\n  ipaddr " + t4 + "\n  ipaddr6 " + t6 +
+               "\n  port 80\n}\nregister target " + number + "\nenable target " + number + "\n";
+  }
+  std::vector<Frame> frames;
+  for (std::uint16_t port = 4000; port < 4060; ++port) {
+    // Runs of one, two and more of a family.
+    const Net& net = (port * 7 % 11) < 5 ? net4 : net6;
+    frames.push_back(Lab::from_alice(net, net.vip, tcp(port, 8080).syn()));
+    if (port % 3 == 0) frames.push_back(Lab::from_alice(net, net.vip, tcp(port, 8080).ack(1)));
+  }
+  frames.resize(64);
+  Lab batch(objects + targets);
+  batch.node.inject(1, frames);
+  Lab single(objects + targets);
+  for (const Frame& frame : frames) single.node.inject(1, frame);
+  const std::vector<Frame> sent = batch.to_targets();
+  EXPECT_EQ(sent.size(), frames.size());
+  EXPECT_EQ(sent, single.to_targets());
+}
+
 }  // namespace
 }  // namespace trivet::slb
