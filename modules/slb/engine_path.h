@@ -135,7 +135,8 @@ void Engine::decide(const Lookup<Address>& lookup, std::uint32_t now, Take&& tak
           (facts.protocol == wire::ip_protocol::tcp || binding.more_specific_forms<Address>() == 0)) {
         return take(send_to_target(*session, binding, facts, now));
       }
-    } else if (is_answered_by(*session, binding, facts.source, facts.destination, lookup.rest)) {
+    } else if (lookup.direction == Direction::reverse &&
+               is_answered_by(*session, binding, facts.source, facts.destination, lookup.rest)) {
       return take(send_to_client(*session, binding, facts, now));
     }
   }

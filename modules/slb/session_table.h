@@ -14,7 +14,8 @@
 // table. A look-up costs two cache lines of the index and the record's, fetched ahead for a batch, each step for all of
 // its packets in a loop of its own:
 //
-//   probe(hash) -> fetch_buckets() -> match() -> fetch_record() -> find()
+//   probe(hash) or aim() -> fetch_buckets() -> match() -> fetch_record() -> candidate(), and where that is not it,
+//   find()
 //
 // Fetching is a load, not a prefetch instruction: those are wishes, and under a hypervisor they are not granted where
 // the page's address is not at hand (a hit among a million sessions took twice as long). Loads in a short loop overlap.

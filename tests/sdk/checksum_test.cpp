@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "trivet/net/ones_complement.h"
 #include "trivet/random.h"
 #include "trivet/testkit/packet_builder.h"
 
@@ -97,6 +98,19 @@ TEST(ChecksumDelta, SumsOfDeltasAreTheDeltaOfBothChanges) {
   const auto port = ChecksumDelta::of(80, 8080);
   const auto both = ChecksumDelta::of(bytes("c00002010050"), bytes("0a0000011f90"));
   EXPECT_EQ(update_checksum(0x1234, address + port), update_checksum(0x1234, both));
+}
+
+TEST(OnesComplement, TheFoldOfFewWordsIsTheFoldOfAnySum) {
+  Random random(3);
+  for (std::uint32_t sum = 0; sum < 0x40000; ++sum)
+    ASSERT_EQ(ones_complement::fold_few(sum), ones_complement::fold(sum));
+  for (int i = 0; i < 1'000'000; ++i) {
+    const auto sum = static_cast<std::uint32_t>(random());
+    ASSERT_EQ(ones_complement::fold_few(sum), ones_complement::fold(sum)) << sum;
+  }
+  for (const std::uint32_t sum : {0xffff0000U, 0xfffeffffU, 0xffff0001U, 0xffffffffU, 0x0001ffffU, 0x80008000U}) {
+    ASSERT_EQ(ones_complement::fold_few(sum), ones_complement::fold(sum)) << sum;
+  }
 }
 
 }  // namespace

@@ -118,6 +118,54 @@ TEST(SessionTable, AProbeFindsWhatHasComeAndGoneSinceItWasMatched) {
   EXPECT_EQ(table.find(probe, [](const Record&) { return true; }), nullptr);
 }
 
+TEST(SessionTable, ACandidateIsTheFirstThatFindLooksAtAndOnlyWhileNothingHasChanged) {
+  Table table(1000);
+  Random random(11);
+  std::vector<std::uint32_t> keys;
+  for (int i = 0; i < 900; ++i) {
+    keys.push_back(any_forward(random));
+    ASSERT_NE(put(table, keys.back(), any_reverse(random)), nullptr);
+  }
+  for (const std::uint32_t key : keys) {
+    auto probe = table.probe(key);
+    EXPECT_EQ(table.candidate(probe), nullptr) << "not matched yet";
+    table.match(probe);
+    Record* first = nullptr;
+    static_cast<void>(table.find(probe, [&](Record& record) {
+      first = &record;
+      return true;
+    }));
+    ASSERT_EQ(table.candidate(probe), first);
+    table.aim(probe, key);
+    EXPECT_EQ(table.candidate(probe), nullptr) << "aimed again, not matched yet";
+  }
+  auto probe = table.probe(keys.front());
+  table.match(probe);
+  ASSERT_NE(table.candidate(probe), nullptr);
+  table.erase(*table.candidate(probe));
+  EXPECT_EQ(table.candidate(probe), nullptr);
+}
+
+// Tags are bits of the hash, and so are bucket numbers: together they must still tell nearly all records apart.
+TEST(SessionTable, ALookUpIsShownHardlyAnyRecordThatIsNotUnderItsHash) {
+  constexpr std::uint32_t sessions = 200'000;
+  Table table(sessions);
+  Random random(12);
+  std::vector<std::uint32_t> hashes;
+  for (std::uint32_t i = 0; i < sessions; ++i) {
+    hashes.push_back(any_forward(random));
+    ASSERT_NE(put(table, hashes.back(), any_reverse(random)), nullptr);
+  }
+  std::uint32_t strangers = 0;
+  for (const std::uint32_t hash : hashes) {
+    static_cast<void>(table.find(hash, [&](const Record& record) {
+      strangers += static_cast<std::uint32_t>(record.forward_hash != hash);
+      return false;
+    }));
+  }
+  EXPECT_LT(strangers, sessions / 1000);
+}
+
 TEST(TagMatch, BothFormsAgreeOnRandomBuckets) {
   struct alignas(64) Bucket {
     std::array<std::uint16_t, 32> words{};
