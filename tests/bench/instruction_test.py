@@ -13,22 +13,22 @@ import callgrind_sections
 # Section of packet_cost: instructions a packet at most. Whoever makes something slower on purpose raises a number here
 # and says why.
 LIMITS = {
-    "forward/ipv4": 1310,
-    "reverse/ipv4": 1400,
-    "routed/ipv4": 985,
-    "forward/ipv6": 1270,
-    "reverse/ipv6": 1355,
-    "routed/ipv6": 925,
-    "door/ipv4": 280,
-    "door/ipv6": 230,
-    "slb-hit/ipv4/1000": 575,
-    "slb-hit/ipv4/1000000": 575,
-    "slb-hit/ipv6/1000": 565,
-    "slb-hit/ipv6/1000000": 565,
-    "slb-miss/ipv4/1000": 490,
-    "slb-miss/ipv4/1000000": 490,
-    "slb-miss/ipv6/1000": 490,
-    "slb-miss/ipv6/1000000": 490,
+    "forward/ipv4": 905,
+    "reverse/ipv4": 1055,
+    "routed/ipv4": 735,
+    "forward/ipv6": 895,
+    "reverse/ipv6": 1045,
+    "routed/ipv6": 680,
+    "door/ipv4": 117,
+    "door/ipv6": 98,
+    "slb-hit/ipv4/1000": 391,
+    "slb-hit/ipv4/1000000": 391,
+    "slb-hit/ipv6/1000": 403,
+    "slb-hit/ipv6/1000000": 403,
+    "slb-miss/ipv4/1000": 416,
+    "slb-miss/ipv4/1000000": 416,
+    "slb-miss/ipv6/1000": 438,
+    "slb-miss/ipv6/1000000": 438,
 }
 # What one more module that wants every packet and does nothing may add to "forward".
 IDLE_MODULE_LIMIT = 12

@@ -382,6 +382,9 @@ TEST_F(VrrpModule, LossOfATrackedLinkIsAdvertisedAtOnceAndReported) {
   EXPECT_EQ(number(report, "priority"), 200U);
   EXPECT_EQ(number(report, "effective_priority"), 190U);
   EXPECT_EQ(text(report, "next_timer"), "advertisement");
+  EXPECT_EQ(field(report, "next_timer_in"), Cell{1.0});
+  node().advance(250ms);
+  EXPECT_EQ(field(node().command("show vrrp"), "next_timer_in"), Cell{0.75});
   ASSERT_FALSE(report.tables.empty());
   const Table& tracked = report.tables[0];
   EXPECT_EQ(tracked.key, "tracked");
