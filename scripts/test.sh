@@ -101,9 +101,23 @@ need "Setting up" scripts/setup.sh build lab check || finish
 
 if need "Building (release)" release; then
   run_ctest "Unit, module and scenario tests" build -LE e2e
+  [ "$(id -u)" -eq 0 ] || echo "End-to-end tests need root and network namespaces: they are skipped."
   run_ctest "End-to-end tests" build -L e2e
 fi
 
+# What a user builds first has neither tests nor benchmarks in it.
+plain() {
+  cmake --preset debug && cmake --preset release -B build-plain -DTRIVET_BUILD_TESTS=OFF -DTRIVET_BUILD_BENCH=OFF &&
+    ninja -C build-plain trivetd trivet bngagent modules && build-plain/bin/trivetd --check examples/lb1.conf
+}
+set_up_again() {
+  local said
+  said=$(scripts/setup.sh build lab check 2>&1) && [ -z "$said" ] && return
+  echo "scripts/setup.sh said: $said"
+  return 1
+}
+check "The build without tests" plain
+check "Setting up again finds nothing to do and says nothing" set_up_again
 check "Format (clang-format)" scripts/check-format.sh
 
 if [ "$quick" = no ]; then

@@ -35,8 +35,9 @@ void Announcer::schedule(const Announcement& what, Time now) {
     add(seconds(0), AnnouncementKind::probe);
     add(seconds(1), AnnouncementKind::announce);
   } else {
-    add(seconds(0), AnnouncementKind::announce);
-    add(seconds(2), AnnouncementKind::announce);
+    add(seconds(0), AnnouncementKind::probe);
+    add(seconds(1), AnnouncementKind::announce);
+    add(seconds(3), AnnouncementKind::announce);
   }
 }
 

@@ -1,12 +1,15 @@
 // What is announced where, and when: gratuitous ARP and unsolicited neighbour advertisements.
 //
 // Thread: control. Sans-IO: time comes in, actions go out.
-// Sources: RFC 5227 section 2.3 (ARP announcements), RFC 4861 section 7.2.6 (unsolicited advertisements), RFC 4862
-// section 5.4 (one solicitation for duplicate address detection), RFC 3768 section 6.4.2 (on becoming master).
+// Sources: RFC 5227 sections 2.1.1 and 2.3 (ARP probe, one; announcements), RFC 4861 section 7.2.6 (unsolicited
+// advertisements), RFC 4862 section 5.4 (one solicitation for duplicate address detection), RFC 3768 section 6.4.2 (on
+// becoming master).
 //
 // The announcer is told the whole list of what holds now, and announces what is new in it: after a change of role, a
 // new address, a link that came up, a changed MAC, all alike. Schedules:
-//   scope own      IPv4: announcement at once and after 2 s. IPv6: probe (RFC 4862) at once, announcement after 1 s.
+//   scope own      IPv4: probe at once, announcement after 1 s and after 3 s. IPv6: probe at once, announcement after 1
+//   s.
+//                  The address is used meanwhile: nobody waits for a router's own address, and a conflict is reported.
 //   scope master   announcement at once, after 1 s and after 5 s.
 // Large lists are paced: `burst` messages each `slot`.
 // A MAC that is to be kept fresh is announced again, one address a time in turn, after `refresh` without a frame of
@@ -47,7 +50,7 @@ struct Announcement {
 };
 
 enum class AnnouncementKind : std::uint8_t {
-  probe,     // RFC 4862: a solicitation from the unspecified address, for link-local and real IPv6 addresses
+  probe,     // for own addresses: an ARP probe, or a solicitation from the unspecified address (RFC 4862)
   announce,  // gratuitous ARP, unsolicited advertisement
 };
 

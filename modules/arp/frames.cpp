@@ -95,7 +95,10 @@ Frame answer_frame(const Answer& answer, bool router) {
 
 Frame announcement_frame(const AnnounceAction& action, bool router) {
   const Announcement& what = action.what;
-  if (what.address.is_v4()) return wire::arp_announcement_frame(what.mac, what.address.v4());
+  if (what.address.is_v4()) {
+    return action.kind == AnnouncementKind::probe ? wire::arp_probe_frame(what.mac, what.address.v4())
+                                                  : wire::arp_announcement_frame(what.mac, what.address.v4());
+  }
   const Ipv6Address address = what.address.v6();
   if (action.kind == AnnouncementKind::announce) {
     return wire::unsolicited_advertisement_frame(what.mac, address, router);

@@ -20,8 +20,8 @@ using Frame = std::vector<std::uint8_t>;
 // An ARP reply (RFC 826) or a neighbour advertisement (RFC 4861 section 7.2.4: override set; router = ip forwarding).
 [[nodiscard]] Frame answer_frame(const Answer& answer, bool router);
 
-// ARP announcement (RFC 5227 section 2.3), unsolicited advertisement (RFC 4861 section 7.2.6), or the solicitation of
-// duplicate address detection (RFC 4862 section 5.4.2).
+// ARP probe or announcement (RFC 5227 sections 2.1.1 and 2.3), unsolicited advertisement (RFC 4861 section 7.2.6), or
+// the solicitation of duplicate address detection (RFC 4862 section 5.4.2).
 [[nodiscard]] Frame announcement_frame(const AnnounceAction& action, bool router);
 
 // The question after a neighbour as this node asks it out of `interface`, from the interface's own MAC. By broadcast or

@@ -38,7 +38,8 @@ void ArpModule::declare(Setup& setup) {
 
   counters_.answers = setup.counter("answers", "ARP replies and neighbour advertisements that answered a question");
   counters_.solicitations = setup.counter("solicitations", "ARP requests and neighbour solicitations sent");
-  counters_.announcements = setup.counter("announcements", "gratuitous ARP, unsolicited advertisements and DAD probes");
+  counters_.announcements =
+      setup.counter("announcements", "gratuitous ARP, unsolicited advertisements and probes for own addresses");
   counters_.reports = setup.counter("reports", "MLD and IGMP reports, dones and leaves sent");
   counters_.conflicts = setup.counter("conflicts", "messages in which another node claims an own address");
   counters_.dual_master = setup.counter(

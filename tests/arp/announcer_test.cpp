@@ -58,9 +58,10 @@ TEST_F(AnnouncerTest, AMasterAddressIsAnnouncedAtOnceAndAfterOneAndFiveSeconds) 
   EXPECT_THAT(run_until(at(seconds(60))), ElementsAre("0 10.0.0.3 if1", "1000 10.0.0.3 if1", "5000 10.0.0.3 if1"));
 }
 
-TEST_F(AnnouncerTest, AnOwnIpv4AddressIsAnnouncedTwiceTwoSecondsApart) {
+TEST_F(AnnouncerTest, AnOwnIpv4AddressIsProbedAndThenAnnouncedTwiceTwoSecondsApart) {
   announcer.set({real4()}, at(seconds(0)));
-  EXPECT_THAT(run_until(at(seconds(60))), ElementsAre("0 10.0.0.1 if1", "2000 10.0.0.1 if1"));
+  EXPECT_THAT(run_until(at(seconds(60))),
+              ElementsAre("0 10.0.0.1 if1 probe", "1000 10.0.0.1 if1", "3000 10.0.0.1 if1"));
 }
 
 TEST_F(AnnouncerTest, AnOwnIpv6AddressIsProbedAndThenAnnounced) {
@@ -79,7 +80,7 @@ TEST_F(AnnouncerTest, RepeatsOfWhatIsGoneAreNotSent) {
   announcer.set({virt(3), real4()}, at(seconds(0)));
   (void)run_until(at(seconds(0)));
   announcer.set({real4()}, at(milliseconds(500)));
-  EXPECT_THAT(run_until(at(seconds(60))), ElementsAre("2000 10.0.0.1 if1"));
+  EXPECT_THAT(run_until(at(seconds(60))), ElementsAre("1000 10.0.0.1 if1", "3000 10.0.0.1 if1"));
 }
 
 TEST_F(AnnouncerTest, RoleFlapsStartTheScheduleAnewWithoutPilingUp) {

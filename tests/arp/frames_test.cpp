@@ -48,6 +48,13 @@ TEST_F(FramesTest, ArpAnnouncement) {
                         "000000000000 0a000003"));
 }
 
+TEST_F(FramesTest, ArpProbe) {
+  const Announcement what{1, client, ip4("10.0.0.1"), AddressScope::own, false};
+  EXPECT_FRAME_EQ(announcement_frame({what, AnnouncementKind::probe}, true),
+                  bytes("ffffffffffff 02000000010a 0806 0001 0800 06 04 0001 02000000010a 00000000"
+                        "000000000000 0a000001"));
+}
+
 TEST_F(FramesTest, UnsolicitedAdvertisementToAllNodes) {
   const Announcement what{1, virtual6, ip6("2001:db8::2:3"), AddressScope::master, true};
   EXPECT_FRAME_EQ(announcement_frame({what, AnnouncementKind::announce}, true),

@@ -31,10 +31,11 @@ PACED = ("tests/e2e/tools/",)
 
 # Of a module, these files meet the core; every other one is an engine, a wire format or an algorithm, and knows neither
 # host nor batch. What declares keys needs a Setup for that, and nothing else.
-ADAPTERS = re.compile(r"modules/[^/]+/(module|worker|plugin|commands|show)(_[^/]*)?\.(h|cpp)$")
+ADAPTERS = re.compile(r"modules/[^/]+/(module|worker|plugin|commands|show|steering)(_[^/]*)?\.(h|cpp)$")
 DECLARES_KEYS = re.compile(r"modules/[^/]+/config\.(h|cpp)$")
-SANS_IO_FORBIDDEN = ("trivet/host.h", "trivet/batch.h", "trivet/module.h", "trivet/setup.h")
-CLOCKS = re.compile(r"\b(steady_clock|system_clock|high_resolution_clock|utc_clock)\b|"
+SANS_IO_FORBIDDEN = ("trivet/host.h", "trivet/batch.h", "trivet/module.h", "trivet/setup.h", "trivet/snapshot.h")
+CLOCKS = re.compile(r"\b(steady_clock|system_clock|high_resolution_clock|utc_clock|tai_clock|gps_clock|file_clock)\b|"
+                    r"\b_*(builtin_ia32_)?rdtscp?\b|"
                     r"\b(clock_gettime|timespec_get|gettimeofday|random_device|getrandom|getentropy|srand|rand_r|drand48)\b|"
                     r"\b(arc4random\w*|mt19937\w*|minstd_rand0?|default_random_engine)\b|"
                     r"(?<![\w.>])rand\s*\(|(?<![\w.>])clock\s*\(\s*\)|(?<![\w.>])time\s*\(\s*(nullptr|NULL|0|&)")
