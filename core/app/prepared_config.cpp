@@ -87,6 +87,22 @@ void check_order(const PreparedConfig& prepared, Problems& problems) {
   }
 }
 
+// What modules say about the sound part of a configuration that is refused already, so that all errors come at once.
+// Warnings about a part would mislead, and nothing is made of plans.
+void check_sound_part(PreparedConfig& prepared, Problems& problems) {
+  const ConfigView part = sound_part(prepared.tree, prepared.schema);
+  Problems found;
+  for (const PreparedConfig::Entry& entry : prepared.modules) {
+    try {
+      static_cast<void>(entry.instance().module().check(part, found));
+    } catch (...) {  // NOLINT(bugprone-empty-catch): it will be asked again, about the whole
+    }
+  }
+  for (const Problem& problem : found.list()) {
+    if (problem.severity == Severity::error) problems.error(problem.position, problem.text);
+  }
+}
+
 void check_modules(PreparedConfig& prepared, Problems& problems) {
   const Position file{prepared.tree.source, 0, 0};
   for (PreparedConfig::Entry& entry : prepared.modules) {
@@ -114,7 +130,10 @@ std::optional<PreparedConfig> prepare_configuration(std::string_view text, const
   build_schema(prepared, loader, problems);
   check_order(prepared, problems);
   auto view = check_configuration(prepared.tree, prepared.schema, problems);
-  if (!view || problems.has_errors()) return std::nullopt;
+  if (!view || problems.has_errors()) {
+    check_sound_part(prepared, problems);
+    return std::nullopt;
+  }
   prepared.view = std::move(*view);
   check_modules(prepared, problems);
   if (problems.has_errors()) return std::nullopt;

@@ -16,7 +16,8 @@ constexpr std::size_t longest_hostname = 253;  // RFC 1035 section 2.3.4, as tex
 
 // A reference and the object that makes it.
 struct FoundReference {
-  std::size_t object = 0;  // index in the view
+  std::size_t object = 0;  // index in the view, before it is sorted
+  std::pair<std::string, std::uint32_t> by;
   Reference reference;
 };
 
@@ -26,19 +27,35 @@ class Checker {
       : tree_(&tree), schema_(&schema), problems_(&problems) {}
 
   std::optional<ConfigView> run() {
+    if (!check() || problems_->has_errors()) return std::nullopt;
+    return std::move(view_);
+  }
+
+  ConfigView run_for_sound_part() {
+    if (!check()) return {};
+    spread_badness();
+    std::erase_if(view_.objects, [&](const SectionView& object) { return is_bad(object); });
+    add_settings();
+    return std::move(view_);
+  }
+
+ private:
+  // False: there were too many errors to go on.
+  bool check() {
     check_head();
     const std::size_t errors_before = count_errors();
     for (const Object& object : tree_->objects) {
       check_object(object);
       if (count_errors() - errors_before >= TreeLimits::problems) {
         problems_->error(start(), "too many errors; the rest is not checked");
-        return std::nullopt;
+        return false;
       }
     }
     check_references();
     sort_objects();
     add_settings();
     // Rules between keys see only objects whose own values are good: no errors that follow from errors.
+    const std::size_t before = problems_->list().size();
     if (bad_.empty()) {
       check_core_objects(view_, *problems_);
     } else {
@@ -46,11 +63,40 @@ class Checker {
       std::erase_if(good.objects, [&](const SectionView& object) { return is_bad(object); });
       check_core_objects(good, *problems_);
     }
-    if (problems_->has_errors()) return std::nullopt;
-    return std::move(view_);
+    for (std::size_t i = before; i < problems_->list().size(); ++i) blame(problems_->list()[i]);
+    return true;
   }
 
- private:
+  // The object that a problem is about, by its place in the file.
+  void blame(const Problem& problem) {
+    if (problem.severity != Severity::error) return;
+    for (const SectionView& object : view_.objects) {
+      const auto is_here = [&](const ParameterView& parameter) { return parameter.position == problem.position; };
+      if (object.position == problem.position || std::ranges::any_of(object.parameters, is_here)) {
+        bad_.insert({object.section, object.index});
+      }
+    }
+  }
+
+  // Who refers to a bad object, or to one that the file has and the view has not, counts as bad.
+  void spread_badness() {
+    std::set<std::pair<std::string, std::uint32_t>> sound;
+    for (const SectionView& object : view_.objects) {
+      if (!is_bad(object)) sound.insert({object.section, object.index});
+    }
+    std::set<std::pair<std::string, std::uint32_t>> in_tree;
+    for (const Object& object : tree_->objects) in_tree.insert({object.section, object.index});
+    for (bool goes_on = true; goes_on;) {
+      goes_on = false;
+      for (const FoundReference& found : references_) {
+        const std::pair target(found.reference.section, found.reference.index);
+        if (sound.contains(target) || !in_tree.contains(target)) continue;
+        if (sound.erase(found.by) != 0) goes_on = true;
+        bad_.insert(found.by);
+      }
+    }
+  }
+
   void check_head() {
     if (!tree_->hostname && !tree_->has_hostname_line) {
       problems_->warning(start(), "no hostname is given, \"trivet\" is used; add a line such as: hostname LB1");
@@ -196,7 +242,9 @@ class Checker {
       has_too_many_references_ = true;
       return;
     }
-    for (Reference& reference : references) references_.push_back({view_.objects.size(), std::move(reference)});
+    for (Reference& reference : references) {
+      references_.push_back({view_.objects.size(), {view.section, view.index}, std::move(reference)});
+    }
     view.given.push_back(key.name);
     view.parameters.push_back({key.name, std::move(*values), parameter.position});
   }
@@ -300,6 +348,11 @@ class Checker {
 
 std::optional<ConfigView> check_tree(const Tree& tree, const Schema& schema, Problems& problems) {
   return Checker(tree, schema, problems).run();
+}
+
+ConfigView sound_part_of_tree(const Tree& tree, const Schema& schema) {
+  Problems known;  // by who asks
+  return Checker(tree, schema, known).run_for_sound_part();
 }
 
 }  // namespace trivet::core

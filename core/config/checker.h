@@ -1,4 +1,4 @@
-// From tree and schema to the view that modules read. See check_configuration in configuration.h for the contract.
+// From tree and schema to the view that modules read. See check_configuration() and sound_part() in configuration.h.
 //
 // Thread: control. Pure but for `problems`.
 #pragma once
@@ -13,5 +13,6 @@
 namespace trivet::core {
 
 [[nodiscard]] std::optional<ConfigView> check_tree(const Tree& tree, const Schema& schema, Problems& problems);
+[[nodiscard]] ConfigView sound_part_of_tree(const Tree& tree, const Schema& schema);
 
 }  // namespace trivet::core

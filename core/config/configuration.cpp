@@ -75,6 +75,8 @@ std::optional<ConfigView> check_configuration(const Tree& tree, const Schema& sc
   return check_tree(tree, schema, problems);
 }
 
+ConfigView sound_part(const Tree& tree, const Schema& schema) { return sound_part_of_tree(tree, schema); }
+
 std::string save_native(const Tree& tree, const Schema& schema, const std::vector<std::string>& header,
                         Defaults defaults) {
   return write_native(canonical(tree, schema, defaults), schema, header);

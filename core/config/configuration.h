@@ -45,6 +45,10 @@ enum class ConfigFormat : std::uint8_t { native, toml };
 // loaded give a warning and are not in the view.
 [[nodiscard]] std::optional<ConfigView> check_configuration(const Tree& tree, const Schema& schema, Problems& problems);
 
+// What modules can be asked about in a tree with errors: the objects without one, and without a reference to one that
+// has (nor by others in between), and the settings. What modules find there does not follow from other errors.
+[[nodiscard]] ConfigView sound_part(const Tree& tree, const Schema& schema);
+
 // Whether a writer leaves out values that are the key's default.
 enum class Defaults : std::uint8_t { left_out, written };
 

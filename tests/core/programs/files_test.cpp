@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "process.h"
 #include "tests/core/loader/sample_files.h"
@@ -13,6 +14,7 @@ namespace trivet::core {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -51,6 +53,35 @@ TEST_F(TrivetdFile, ErrorsComeInTheOrderOfTheFileWhateverFoundThem) {
   EXPECT_LT(place(":3:15:"), place(":4:1: error: section \"set\" is not closed"));
   EXPECT_LT(place(":4:1:"), place(":5:2: warning: ipforwarding of set has no effect")) << outcome.err;
   EXPECT_NE(place(":5:2:"), std::string::npos);
+}
+
+TEST_F(TrivetdFile, ErrorsOfModulesComeWithThoseOfTheFileAndNoneFollowsFromAnother) {
+  const std::string file = write("a.conf",
+                                 "hostname a\n"
+                                 "modules vrrp,arp,ping,hc,master,slb,rt\n"
+                                 "vrrp {\n network 1\n}\n"
+                                 "interface 1 name eth1\n"
+                                 "network 1 {\n addr 10.0.0.0\n mask 255.0.0.0\n interface 1\n}\n"
+                                 "network 2 {\n addr 10.0.0.0\n interface 1\n}\n"
+                                 "server 1 {\n ipaddr 10.0.0.7\n port 99999\n targets 1\n}\n"
+                                 "server 2 {\n ipaddr 10.0.0.8\n port 80\n targets 1,2\n}\n"
+                                 "target 1 {\n ipaddr 127.0.0.1\n port 80\n}\n"
+                                 "target 2 {\n ipaddr 10.1.0.1\n port 0\n}\n");
+  const Outcome outcome = run_program("trivetd", {"--check", file});
+  EXPECT_EQ(outcome.code, 1);
+  std::vector<std::string> errors;
+  std::istringstream lines(outcome.err);
+  for (std::string line; std::getline(lines, line);) {
+    const std::string start = file + ":";
+    if (line.find(": error: ") != std::string::npos) errors.push_back(line.substr(start.size()));
+  }
+  EXPECT_THAT(errors, ElementsAre(StartsWith("3:1: error: vrrp has no vrid"),
+                                  StartsWith("4:2: error: network 1 has no 'real' address"),
+                                  StartsWith("13:2: error: network 2 has addr but no mask"),
+                                  StartsWith("18:7: error: port \"99999\" is out of range"),
+                                  StartsWith("27:2: error: ipaddr \"127.0.0.1\" is a loopback address"),
+                                  StartsWith("32:7: error: port \"0\" is out of range")))
+      << outcome.err;
 }
 
 TEST_F(TrivetdFile, WhatIsNoFileIsASentence) {
