@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/io/ethtool.h"
 #include "core/io/netlink.h"
 
 namespace trivet::core {
@@ -24,9 +25,10 @@ struct Setting {
   const char* suffix;
   const char* value;
 };
-constexpr std::array<Setting, 2> quiet_settings = {{
+constexpr std::array<Setting, 3> quiet_settings = {{
     {"/proc/sys/net/ipv6/conf/", "/disable_ipv6", "1"},
     {"/proc/sys/net/ipv4/conf/", "/arp_ignore", "8"},
+    {"/proc/sys/net/ipv4/conf/", "/forwarding", "0"},
 }};
 
 constexpr std::uint32_t request_sequence = 1;
@@ -105,6 +107,8 @@ Result<LinkEntry> find_interface(NetlinkSocket& route, const std::string& name) 
 Result<RestorePlan> make_plan(NetlinkSocket& route, const LinkEntry& link, const std::vector<AddressEntry>& present,
                               KernelAddresses addresses) {
   RestorePlan plan{link.index};
+  // AF_XDP changes that later, on a shared interface, too.
+  if (vlan_tags(link.name) == VlanTags::taken_off) plan.restore_vlan_offload();
   // Nothing to undo: it stays up, since by then the system may rely on it.
   if (addresses == KernelAddresses::keep) return plan;
   plan.restore_flags(link.flags, IFF_UP | IFF_NOARP);

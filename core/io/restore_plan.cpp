@@ -1,8 +1,10 @@
 #include "core/io/restore_plan.h"
 
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -53,6 +55,17 @@ void send_all(int fd, const std::vector<RawMessage>& messages) {
   for (const RawMessage& message : messages) {
     static_cast<void>(::send(fd, message.data(), message.size(), MSG_DONTWAIT));
   }
+}
+
+// `request` names the interface.
+void turn_vlan_offload_on(int socket, ifreq request) {
+  ethtool_value flags{};
+  flags.cmd = ETHTOOL_GFLAGS;
+  request.ifr_data = reinterpret_cast<char*>(&flags);
+  if (::ioctl(socket, SIOCETHTOOL, &request) != 0 || (flags.data & ETH_FLAG_RXVLAN) != 0) return;
+  flags.cmd = ETHTOOL_SFLAGS;
+  flags.data |= ETH_FLAG_RXVLAN;
+  static_cast<void>(::ioctl(socket, SIOCETHTOOL, &request));
 }
 
 // In the forked process: only system calls from here on. `line` ends when the parent does; `lock` is to be held.
@@ -136,6 +149,7 @@ void RestorePlan::execute() const noexcept {
 
   send_all(netlink.get(), flags_);
   for (const Setting& setting : settings_) write_setting(request.ifr_name, setting);
+  if (restores_vlan_offload_) turn_vlan_offload_on(netlink.get(), request);
   send_all(netlink.get(), addresses_);
   send_all(netlink.get(), routes_);
 }

@@ -24,6 +24,8 @@ class RestorePlan {
   void restore_flags(std::uint32_t flags, std::uint32_t mask);
   // The file <prefix><interface's name then><suffix> gets `value`: an interface keeps its settings when it is renamed.
   void restore_setting(std::string prefix, std::string suffix, std::string value);
+  // The driver takes VLAN tags out of received frames.
+  void restore_vlan_offload() { restores_vlan_offload_ = true; }
   void restore_address(RawMessage dumped);
   void restore_route(RawMessage dumped);
 
@@ -42,6 +44,7 @@ class RestorePlan {
   std::uint64_t namespace_;  // inode of the network namespace; 0 = unknown
   std::vector<RawMessage> flags_;
   std::vector<Setting> settings_;
+  bool restores_vlan_offload_ = false;
   std::vector<RawMessage> addresses_;
   std::vector<RawMessage> routes_;
 };

@@ -44,7 +44,7 @@ class IoGuard : public testing::Test {
     return lab_.run("node",
                     "ip -o addr show dev n0 | sed 's/^[0-9]*: //' | sort; ip route | sort; ip -6 route | sort;"
                     "ip -o link show dev n0 | grep -o '<.*>'; cat /proc/sys/net/ipv6/conf/n0/disable_ipv6 "
-                    "/proc/sys/net/ipv4/conf/n0/arp_ignore; nft list tables");
+                    "/proc/sys/net/ipv4/conf/n0/arp_ignore /proc/sys/net/ipv4/conf/n0/forwarding; nft list tables");
   }
   // Takes the interface in a process of its own, which then waits to be killed.
   pid_t take_in_process(Taken::Addresses addresses) {
@@ -92,12 +92,14 @@ TEST_F(IoGuard, ALinkLocalAddressAloneIsNoReasonToRefuse) {
 
 TEST_F(IoGuard, WithTakeAddressesAndRoutesComeBackAfterwards) {
   give_addresses();
+  lab_.run("node", "sysctl -qw net.ipv4.ip_forward=1");
   const std::string before = state();
   {
     Taken node{lab_, "node", "n0", Taken::Addresses::take};
     ASSERT_TRUE(node.ok()) << node.problem();
     EXPECT_THAT(lab_.run("node", "ip -o addr show dev n0; ip route; ip -6 route"), IsEmpty());
     EXPECT_THAT(lab_.run("node", "ip link show dev n0"), AllOf(HasSubstr("NOARP"), HasSubstr("UP")));
+    EXPECT_EQ(lab_.run("node", "cat /proc/sys/net/ipv4/conf/n0/forwarding"), "0\n");
     EXPECT_THAT(lab_.run("node", "nft list ruleset"), HasSubstr("policy drop"));
   }
   EXPECT_TRUE(wait_for([&] { return state() == before; })) << state() << "was\n" << before;

@@ -262,6 +262,9 @@ TEST_F(IoXdp, NothingStaysAttachedAfterKillNineAndASecondStartWorksAtOnce) {
     ::unlink(flag.c_str());
     EXPECT_TRUE(attached());
     lab_.stop(process, SIGKILL);
+    EXPECT_TRUE(wait_for([&] {
+      return lab_.run("node", "ethtool -k n0 | grep rx-vlan-offload").find(" on") != std::string::npos;
+    })) << "the driver takes VLAN tags out of frames again";
     // The watcher of the killed process gives the interface back before anybody else may take it.
     std::optional<Taken> node;
     EXPECT_TRUE(wait_for([&] {
