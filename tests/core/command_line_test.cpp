@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/app/daemon.h"
+
 namespace trivet::core {
 namespace {
 
@@ -36,6 +38,7 @@ TEST(CommandLine, WithoutOptionsTheDefaultsHold) {
   const auto call = parse({"help"});
   ASSERT_TRUE(call.has_value());
   EXPECT_EQ(call->run_dir, "/run/trivet");
+  EXPECT_EQ(DaemonOptions{}.run_dir, "/run/trivet") << "the daemon's";
   EXPECT_EQ(call->instance, 0);
   EXPECT_FALSE(call->json);
 }

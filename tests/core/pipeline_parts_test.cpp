@@ -19,6 +19,9 @@ namespace {
 
 using testkit::ip;
 
+// What a node has unless told otherwise.
+static_assert(PoolSizes{}.small_count >= 4096);
+
 TEST(PacketPool, GivesEachKindUntilItIsUsedUpAndNoOverlap) {
   PacketPool pool({.small_count = 3, .small_bytes = 2176, .large_count = 2, .large_bytes = 66048});
   std::set<Packet*> packets;
