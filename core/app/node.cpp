@@ -164,7 +164,7 @@ void Node::Implementation::log_links() {
   bus.subscribe<LinkState>([this](const LinkState& link) {
     const std::string who = "interface " + std::to_string(link.interface) + " (" + link.name + ")";
     std::string& known = logged_links[link.interface];
-    const std::string state = link.up ? "up" : "down: " + link.reason;
+    const std::string state = link.up ? "up: carrier" : "down: " + link.reason;
     if (known == state) return;
     known = state;
     services.log(link.up ? LogLevel::info : LogLevel::warning, LogKind::change, "core", who + ' ' + state);

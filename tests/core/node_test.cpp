@@ -286,7 +286,7 @@ TEST_F(NodeTest, ALinkThatGoesDownIsInTheSnapshotAtOnce) {
   ASSERT_NE(link, nullptr);
   EXPECT_FALSE(link->up);
   EXPECT_EQ(link->reason, "no carrier");
-  EXPECT_THAT(log_, Contains("core: interface 1 (eth1) up"));
+  EXPECT_THAT(log_, Contains("core: interface 1 (eth1) up: carrier"));
   EXPECT_THAT(log_, Contains("core: interface 1 (eth1) down: no carrier"));
 }
 
